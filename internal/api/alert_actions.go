@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,6 +22,8 @@ type Commands interface {
 	// Command appends commands about devices and returns where each of them is. It returns control.ErrOlder if a consumer may run that does
 	// not know one of them.
 	Command(ctx context.Context, devices []iot.Identity, commands []iot.Command) ([]iot.Position, error)
+	// Remembers reports whether the processors remember what they have done with commands: none of an older version may be left.
+	Remembers(ctx context.Context) bool
 }
 
 // Handled is what people have decided about alerts, as far as the processors say so. Its methods may be called concurrently.
@@ -31,6 +34,12 @@ type Handled interface {
 	WaitShelved(ctx context.Context, device iot.Identity, command iot.Position) bool
 	// Returned returns an alert that has cleared without being acknowledged.
 	Returned(id string) (iot.Alert, bool)
+	// Outcome returns what a processor has done with a command; false if that is not known.
+	Outcome(command string) (iot.Outcome, bool)
+	// WaitOutcome waits until that is known; false if ctx ends before.
+	WaitOutcome(ctx context.Context, command string) bool
+	// Request returns what distinguishes the request with a key from others; false if no command of it is remembered.
+	Request(key string) (request string, known bool)
 }
 
 // commandPoll is how often a request asks whether its command has been processed.
@@ -48,10 +57,12 @@ func (s *server) registerAlertActions(api huma.API) {
 		Summary: "Handle an alert",
 		Description: "acknowledge: somebody has seen it; it counts for this alert only, not for a later one of the same rule. comment: adds a comment. reset: ends a latched " +
 			"alert that has been acknowledged. shelve: nobody is notified of the rule's alerts on the device until a time, or with one_shot until an alert has cleared; the rule is " +
-			"evaluated all the while. unshelve ends that. out_of_service and in_service are the same without an end. The answer comes once the processor has done it, with what is true then: " +
-			"done is false if the alert was in a state in which it cannot be done, such as one that somebody else has acknowledged. No database is needed.",
+			"evaluated all the while. unshelve ends that. out_of_service and in_service are the same without an end. The answer is what the processor has done: done is false if it has " +
+			"refused it, and refused says why, such as that somebody else has acknowledged the alert. What was said with an acknowledgement is kept as a comment then. A comment on an alert " +
+			"that is over is kept, too. The processor remembers a request by its Idempotency-Key for 24 hours, or until 10,000 later ones: sent again it is answered as before, and " +
+			"another request with the same key is 422. No database is needed for an alert that is open or waits to be acknowledged.",
 		Responses: map[string]*huma.Response{
-			"202": {Description: "In the log, and not processed yet: the processor is behind or not running."},
+			"202": {Description: "In the log, and it is not known what came of it: the processor is behind or not running, or consumers of an older version may still run, which do not say that."},
 		},
 		Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.handleAlert)
@@ -69,7 +80,7 @@ type AlertAction struct {
 type alertActionInput struct {
 	ID     string      `path:"id" doc:"The alert's id." maxLength:"64"`
 	Action string      `path:"action" enum:"acknowledge,comment,reset,shelve,unshelve,out_of_service,in_service" doc:"What is done."`
-	Key    string      `header:"Idempotency-Key" maxLength:"64" doc:"The same for a request that is sent again because its answer was lost: it is done once."`
+	Key    string      `header:"Idempotency-Key" maxLength:"64" doc:"The same for a request that is sent again because its answer was lost: it is done once. Another request with it is 422."`
 	Body   AlertAction `required:"false"`
 }
 
@@ -80,18 +91,48 @@ var errOlderConsumers = huma.Error409Conflict("consumers of an older version, wh
 type alertHandled struct {
 	Status int
 	Body   struct {
-		Done  bool        `json:"done" doc:"Whether it is as the request wants it to be."`
+		WhatWasDone
 		Alert *wire.Alert `json:"alert" doc:"The alert after that."`
 	}
 }
 
-// handleAlert appends a command and waits until it has been processed.
+// WhatWasDone is what the processor has done with a command. It is exported for the library, which ignores what is embedded otherwise.
+type WhatWasDone struct {
+	Done    bool          `json:"done" doc:"Whether the processor has done it."`
+	Refused *refusal      `json:"refused,omitempty" doc:"Why it has not; absent if it has, or that is not known yet."`
+	Remains iot.Remaining `json:"remains,omitempty" enum:"shelved,device_shelved,out_of_service,device_out_of_service" doc:"After unshelve or in_service: what suppresses the alerts of the rule on the device all the same."`
+}
+
+// refusal is why the processor has not done something.
+type refusal struct {
+	Reason iot.Refusal `json:"reason" enum:"unknown_device,over,already_acknowledged,not_latched,not_acknowledged,changed_meanwhile,nothing_to_end,end_passed,too_many_shelvings,key_reused"`
+	By     string      `json:"by,omitempty" doc:"Who has acknowledged the alert, or changed what is shelved: an opaque id; absent if that is not known."`
+	At     time.Time   `json:"at,omitzero" doc:"When."`
+}
+
+func fromOutcome(o *iot.Outcome) WhatWasDone {
+	out := WhatWasDone{Done: o.Refused == "", Remains: o.Remains}
+	if !out.Done {
+		out.Refused = &refusal{Reason: o.Refused, By: o.By, At: o.At}
+	}
+	return out
+}
+
+// handleAlert appends a command and waits until it is known what came of it.
 func (s *server) handleAlert(ctx context.Context, in *alertActionInput) (*alertHandled, error) {
 	before, err := s.alert(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	command, err := s.command(&before, in)
+	origin, err := s.originOf(in.Key, "one", in.ID, in.Action, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	out := &alertHandled{Status: http.StatusOK}
+	if o, known := s.o.Handled.Outcome(origin.key); known {
+		return s.answerOne(ctx, out, &before, &o)
+	}
+	command, err := s.command(&before, in, origin)
 	if err != nil {
 		return nil, err
 	}
@@ -110,24 +151,91 @@ func (s *server) handleAlert(ctx context.Context, in *alertActionInput) (*alertH
 	}
 	waiting, cancel := context.WithTimeout(ctx, inForceTimeout)
 	defer cancel()
-	out := &alertHandled{Status: http.StatusOK}
-	if !s.processed(waiting, before.Identity(), command.Action, at[0]) {
-		out.Status = http.StatusAccepted
+	if o, known := s.awaitOutcome(waiting, s.o.Commands.Remembers(ctx), before.Identity(), &command, at[0]); known {
+		return s.answerOne(waiting, out, &before, &o)
 	}
+	out.Status = http.StatusAccepted
 	after := s.after(&before)
-	out.Body.Done = s.done(&after, &command)
-	for tries := 0; !out.Body.Done && tries < commandTries && retry.Wait(waiting, commandPoll) == nil; tries++ {
-		after = s.after(&before)
-		out.Body.Done = s.done(&after, &command)
-	}
 	shown := wire.FromAlert(&after)
 	out.Body.Alert = &shown
 	return out, nil
 }
 
-// commandTries is how often a request looks again for what its command has done: the topics of the device's state, of the alerts and of what is in
+// awaitOutcome waits until it is known what came of a command that was appended at a position, and the live view shows it; false if ctx ends before, or
+// the processors do not remember that.
+func (s *server) awaitOutcome(ctx context.Context, remembers bool, device iot.Identity, c *iot.Command, at iot.Position) (iot.Outcome, bool) {
+	if !remembers {
+		s.processed(ctx, device, c.Action, at)
+		return iot.Outcome{}, false
+	}
+	s.o.Handled.WaitOutcome(ctx, c.ID)
+	o, known := s.o.Handled.Outcome(c.ID)
+	if known && o.Refused != iot.UnknownDevice && o.Refused != iot.KeyReused { // Of these nothing else is published.
+		s.processed(ctx, device, c.Action, at)
+	}
+	return o, known
+}
+
+// answerOne answers with what was done. The error is the problem of a key that another request has used, at the same time as this one.
+func (s *server) answerOne(ctx context.Context, out *alertHandled, before *iot.Alert, o *iot.Outcome) (*alertHandled, error) {
+	if o.Refused == iot.KeyReused {
+		return nil, keyReused()
+	}
+	out.Body.WhatWasDone = fromOutcome(o)
+	after := s.afterOutcome(ctx, before, o)
+	shown := wire.FromAlert(&after)
+	out.Body.Alert = &shown
+	return out, nil
+}
+
+// origin says of which request a command is; see iot.Command.
+type origin struct{ key, request string }
+
+// originOf returns the origin of the commands of a request; parts are all that distinguishes it from others. The error is the problem of a key that
+// another request has used.
+func (s *server) originOf(key string, parts ...any) (origin, error) {
+	o := origin{key: key}
+	text, err := json.Marshal(parts)
+	if err != nil {
+		return o, fmt.Errorf("distinguish a request: %w", err)
+	}
+	o.request = iot.Fingerprint(string(text))
+	if key == "" {
+		o.key = rand.Text()
+	} else if known, any := s.o.Handled.Request(key); any && known != o.request {
+		return o, keyReused()
+	}
+	return o, nil
+}
+
+// keyReused is the problem of a key that another request has used.
+func keyReused() error {
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+		Message: "another request, about something else, has this key: send a new one", Location: "header.Idempotency-Key",
+	})
+}
+
+// commandTries is how often a request looks for the alert as it is after its command: the topics of the device's state, of the alerts and of what is in
 // force are not read at the same moment.
 const commandTries = 10
+
+// afterOutcome returns the alert as it is after a command. What the processor says of it counts, also if the live view is behind.
+func (s *server) afterOutcome(ctx context.Context, before *iot.Alert, o *iot.Outcome) iot.Alert {
+	after := s.after(before)
+	for tries := 0; o.State != "" && after.LifeState() != o.State && tries < commandTries && retry.Wait(ctx, commandPoll) == nil; tries++ {
+		after = s.after(before)
+	}
+	if o.State == "" || after.LifeState() == o.State {
+		return after
+	}
+	if after.AckedAt.IsZero() && !o.At.IsZero() {
+		after.AckedAt, after.AckedBy = o.At, o.By
+	}
+	if after.Open() && o.State == iot.NormalState {
+		after.Transition = iot.Cleared
+	}
+	return after
+}
 
 // after returns the alert as it is now: an open one as the state of its device has it.
 func (s *server) after(before *iot.Alert) iot.Alert {
@@ -163,11 +271,10 @@ func (s *server) alert(ctx context.Context, id string) (iot.Alert, error) {
 }
 
 // command returns what the request decides. The error is a problem.
-func (s *server) command(a *iot.Alert, in *alertActionInput) (iot.Command, error) {
+func (s *server) command(a *iot.Alert, in *alertActionInput, of origin) (iot.Command, error) {
 	now := iot.CutTime(s.o.Now())
-	c := iot.Command{ID: in.Key, Action: iot.Action(in.Action), Actor: nobody, Reason: in.Body.Comment, Time: now}
-	if c.ID == "" {
-		c.ID = rand.Text()
+	c := iot.Command{
+		ID: of.key, Key: of.key, Request: of.request, Action: iot.Action(in.Action), Actor: nobody, Reason: in.Body.Comment, Time: now,
 	}
 	switch c.Action {
 	case iot.Acknowledge, iot.AddComment, iot.Reset:
@@ -226,31 +333,29 @@ func (s *server) processed(ctx context.Context, device iot.Identity, action iot.
 	}
 }
 
-// done reports whether it is as a command that has been processed wants it to be.
-func (s *server) done(after *iot.Alert, c *iot.Command) bool {
-	shelvings := s.o.Handled.Shelved(after.Identity()).Shelvings
+// wanted reports whether an alert is one that an action by a filter is about: of what is as it is to be already, or cannot be, there is nothing to do.
+func (s *server) wanted(a *iot.Alert, action iot.Action, device bool) bool {
 	shelved := func(outOfService bool) bool {
-		for _, shelving := range shelvings {
-			if shelving.Rule == c.Rule && shelving.OutOfService == outOfService {
+		for _, shelving := range s.o.Handled.Shelved(a.Identity()).Shelvings {
+			if shelving.OutOfService == outOfService && (shelving.Rule == "") == device && (device || shelving.Rule == a.Rule) {
 				return true
 			}
 		}
 		return false
 	}
-	switch c.Action {
+	switch action {
 	case iot.Acknowledge:
-		_, waits := s.o.Handled.Returned(after.ID)
-		return !after.AckedAt.IsZero() || !after.Open() && !waits
+		return a.AckedAt.IsZero() && a.LifeState() != iot.NormalState
 	case iot.Reset:
-		return !after.Open()
+		return a.LifeState() == iot.LatchedAcknowledged
 	case iot.Shelve:
-		return shelved(false)
-	case iot.Unshelve:
 		return !shelved(false)
+	case iot.Unshelve:
+		return shelved(false)
 	case iot.TakeOutOfService:
-		return shelved(true)
-	case iot.ReturnToService:
 		return !shelved(true)
+	case iot.ReturnToService:
+		return shelved(true)
 	}
 	return true
 }

@@ -2,20 +2,14 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
-	"iotmon/internal/retry"
 	"iotmon/internal/wire"
 )
 
@@ -23,7 +17,7 @@ const (
 	// maxHandled is how many alerts one request handles at most.
 	maxHandled = 1000
 	// maxHandledPages is how many pages of maxHandled alerts a filter looks through for those that are not yet as they are to be.
-	maxHandledPages = 20
+	maxHandledPages = 200
 	// manyTimeout is how long a request waits until its commands have been processed.
 	manyTimeout = 5 * time.Second
 )
@@ -36,9 +30,10 @@ func (s *server) registerManyActions(api huma.API) {
 		OperationID: "handle-alerts", Method: http.MethodPost, Path: Prefix + "/alerts/actions", Tags: []string{"Alerts"},
 		Summary: "Handle many alerts",
 		Description: "The same as handling each of them: up to 1,000 by their ids, or those that a filter selects in the archive, which is about a second behind. A filter leaves out what is " +
-			"as the request wants it to be already, except for comments; more says that it selects further ones: send the request again. Each alert is answered with " +
-			"what is true of it then. With an Idempotency-Key a request that is sent again does nothing twice. Without a filter no database is needed.",
-		Responses: map[string]*huma.Response{"202": {Description: "In the log, and not all processed yet: a processor is behind or not running."}},
+			"as the request wants it to be already, or cannot be so, except for comments, and what was handled with the same Idempotency-Key, done or refused; more says that it selects " +
+			"further ones: send the request again, with the same key. Each alert is answered with what the processor has done. Without a filter no database is needed for alerts that are open " +
+			"or wait to be acknowledged.",
+		Responses: map[string]*huma.Response{"202": {Description: "In the log, and it is not known of all what came of it: a processor is behind or not running, or consumers of an older version may still run."}},
 		Errors:    []int{http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.handleAlerts)
 	for _, body := range []string{"ManyAction", "AlertFilter"} { // A misspelt filter would select everything.
@@ -66,14 +61,14 @@ type ManyAction struct {
 }
 
 type manyActionInput struct {
-	Key  string `header:"Idempotency-Key" maxLength:"64" doc:"The same for a request that is sent again because its answer was lost: it is done once."`
+	Key  string `header:"Idempotency-Key" maxLength:"64" doc:"The same for a request that is sent again because its answer was lost, or for what more says: it is done once about each alert. Another request with it is 422."`
 	Body ManyAction
 }
 
 // handledItem is what has become of one alert.
 type handledItem struct {
-	ID    string      `json:"id"`
-	Done  bool        `json:"done" doc:"Whether it is as the request wants it to be."`
+	ID string `json:"id"`
+	WhatWasDone
 	Error string      `json:"error,omitempty" doc:"Why nothing was tried."`
 	Alert *wire.Alert `json:"alert,omitempty" doc:"The alert after that."`
 }
@@ -82,29 +77,29 @@ type handledItem struct {
 type alertsHandled struct {
 	Status int
 	Body   struct {
-		Done  int           `json:"done" doc:"How many are as the request wants them to be."`
+		Done  int           `json:"done" doc:"About how many the processor has done it."`
 		More  bool          `json:"more,omitempty" doc:"The filter selects further alerts."`
 		Items []handledItem `json:"items" nullable:"false"`
 	}
 }
 
-// handling is a command about one alert.
+// handling is a command about one alert. Others may share it.
 type handling struct {
 	before  iot.Alert
-	command iot.Command
-	at      iot.Position
+	command string
 }
 
 func (s *server) handleAlerts(ctx context.Context, in *manyActionInput) (*alertsHandled, error) {
 	if (len(in.Body.IDs) > 0) == (in.Body.Filter != nil) {
 		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: "must have ids or a filter, and not both", Location: "body"})
 	}
-	if in.Key == "" {
-		in.Key = rand.Text()
+	origin, err := s.originOf(in.Key, "many", in.Body)
+	if err != nil {
+		return nil, err
 	}
 	out := &alertsHandled{Status: http.StatusOK}
 	out.Body.Items = []handledItem{}
-	alerts, err := s.alertsToHandle(ctx, in, out)
+	alerts, err := s.alertsToHandle(ctx, in, origin, out)
 	if err != nil {
 		return nil, err
 	}
@@ -115,11 +110,15 @@ func (s *server) handleAlerts(ctx context.Context, in *manyActionInput) (*alerts
 	defer release()
 	waiting, cancel := context.WithTimeout(ctx, manyTimeout)
 	defer cancel()
+	remembers := len(alerts) == 0 || s.o.Commands.Remembers(ctx)
 	for len(alerts) > 0 {
 		round, later := s.nextRound(alerts, in)
-		handled, err := s.commandRound(ctx, waiting, round, in, out)
+		handled, all, err := s.commandRound(ctx, waiting, remembers, round, in, origin)
 		if err != nil {
 			return nil, err
+		}
+		if !all {
+			out.Status = http.StatusAccepted
 		}
 		s.answerRound(waiting, handled, out)
 		alerts = later
@@ -128,9 +127,9 @@ func (s *server) handleAlerts(ctx context.Context, in *manyActionInput) (*alerts
 }
 
 // alertsToHandle returns the alerts that the request is about. Ids without an alert are answered in out. The error is a problem.
-func (s *server) alertsToHandle(ctx context.Context, in *manyActionInput, out *alertsHandled) ([]iot.Alert, error) {
+func (s *server) alertsToHandle(ctx context.Context, in *manyActionInput, of origin, out *alertsHandled) ([]iot.Alert, error) {
 	if in.Body.Filter != nil {
-		alerts, more, err := s.alertsByFilter(ctx, in)
+		alerts, more, err := s.alertsByFilter(ctx, in, of)
 		out.Body.More = more
 		return alerts, err
 	}
@@ -155,8 +154,9 @@ func (s *server) alertsToHandle(ctx context.Context, in *manyActionInput, out *a
 	return alerts, nil
 }
 
-// alertsByFilter returns the alerts that a filter selects and that are not yet as they are to be, and whether there are more.
-func (s *server) alertsByFilter(ctx context.Context, in *manyActionInput) (alerts []iot.Alert, more bool, err error) {
+// alertsByFilter returns the alerts that a filter selects and that are not yet as they are to be, and whether there are more. What the same request has
+// handled before is not among them.
+func (s *server) alertsByFilter(ctx context.Context, in *manyActionInput, of origin) (alerts []iot.Alert, more bool, err error) {
 	f := in.Body.Filter
 	if err := s.checkType(f.Type); err != nil {
 		return nil, false, err
@@ -179,7 +179,8 @@ func (s *server) alertsByFilter(ctx context.Context, in *manyActionInput) (alert
 			}
 			for i := range found {
 				after := s.after(&found[i].Alert)
-				if found[i].Historical || seen[after.ID] || in.Body.Action != string(iot.AddComment) && s.done(&after, s.wanted(&after, in)) {
+				_, handled := s.o.Handled.Outcome(commandID(of.key, &after, in))
+				if found[i].Historical || seen[after.ID] || handled || !s.wanted(&after, iot.Action(in.Body.Action), in.Body.Device) {
 					continue
 				}
 				if len(alerts) == maxHandled {
@@ -199,15 +200,6 @@ func (s *server) alertsByFilter(ctx context.Context, in *manyActionInput) (alert
 		}
 	}
 	return alerts, false, nil
-}
-
-// wanted returns a command as far as done needs it.
-func (s *server) wanted(a *iot.Alert, in *manyActionInput) *iot.Command {
-	c := &iot.Command{Action: iot.Action(in.Body.Action)}
-	if !in.Body.Device {
-		c.Rule = a.Rule
-	}
-	return c
 }
 
 // nextRound returns the alerts whose commands can be appended together, and the others: of commands that can be reversed each device has
@@ -232,71 +224,79 @@ func (s *server) nextRound(alerts []iot.Alert, in *manyActionInput) (round, late
 	return round, later
 }
 
-// commandRound appends the commands of a round. Alerts for which there can be none are answered in out. The error is a problem.
-func (s *server) commandRound(ctx, waiting context.Context, round []iot.Alert, in *manyActionInput, out *alertsHandled) ([]handling, error) {
-	var all []handling
+// commandRound appends the commands of a round, but those that have been processed before, and waits until it is known what came of them: known is
+// whether it is of all. The error is a problem.
+func (s *server) commandRound(
+	ctx, waiting context.Context, remembers bool, round []iot.Alert, in *manyActionInput, of origin,
+) (all []handling, known bool, err error) {
 	var devices []iot.Identity
 	var commands []iot.Command
-	shared := make(map[iot.Identity]int)
-	var index []int
+	appended := make(map[string]bool)
 	for i := range round {
 		a := &round[i]
-		command, err := s.command(a, &alertActionInput{Action: in.Body.Action, Key: keyFor(in.Key, a.ID), Body: in.Body.AlertAction})
-		if err != nil {
-			return nil, err // It is the same for all alerts.
-		}
-		all = append(all, handling{before: *a, command: command})
-		if at, any := shared[a.Identity()]; any && command.Alert == "" {
-			index = append(index, at)
+		id := commandID(of.key, a, in)
+		all = append(all, handling{*a, id})
+		if _, known := s.o.Handled.Outcome(id); known || appended[id] {
 			continue
 		}
-		shared[a.Identity()] = len(commands)
-		index = append(index, len(commands))
+		appended[id] = true
+		command, err := s.command(a, &alertActionInput{Action: in.Body.Action, Body: in.Body.AlertAction}, of)
+		if err != nil {
+			return nil, false, err // It is the same for all alerts.
+		}
+		command.ID = id
 		devices, commands = append(devices, a.Identity()), append(commands, command)
+	}
+	if len(commands) == 0 {
+		return all, true, nil
 	}
 	at, err := s.o.Commands.Command(ctx, devices, commands)
 	switch {
 	case errors.Is(err, control.ErrOlder):
-		return nil, errOlderConsumers
+		return nil, false, errOlderConsumers
 	case err != nil:
 		s.o.Logger.WarnContext(ctx, "commands about alerts were not all appended", "alerts", len(round), "action", in.Body.Action, "error", err)
-		return nil, retryLater(huma.Error503ServiceUnavailable("the log does not answer: try again with the same Idempotency-Key"), "1")
+		return nil, false, retryLater(huma.Error503ServiceUnavailable("the log does not answer: try again with the same Idempotency-Key"), "1")
 	}
-	for i := range all {
-		all[i].at = at[index[i]]
-		if !s.processed(waiting, all[i].before.Identity(), all[i].command.Action, all[i].at) {
-			out.Status = http.StatusAccepted
-		}
+	known = true
+	for i := range commands {
+		_, one := s.awaitOutcome(waiting, remembers, devices[i], &commands[i], at[i])
+		known = known && one
 	}
-	return all, nil
+	return all, known, nil
 }
 
-// answerRound answers what is true of each alert. It looks again for a moment, as handleAlert does.
+// answerRound answers what was done about each alert, as far as that is known. It looks for a moment for the alerts as they are after that, as
+// handleAlert does.
 func (s *server) answerRound(waiting context.Context, handled []handling, out *alertsHandled) {
-	after := make([]iot.Alert, len(handled))
-	done := make([]bool, len(handled))
-	for tries := 0; ; tries++ {
-		for i := range handled {
-			if !done[i] {
-				after[i] = s.after(&handled[i].before)
-				done[i] = s.done(&after[i], &handled[i].command)
-			}
-		}
-		if !slices.Contains(done, false) || tries == commandTries || retry.Wait(waiting, commandPoll) != nil {
-			break
-		}
-	}
+	patience, cancel := context.WithTimeout(waiting, commandTries*commandPoll)
+	defer cancel()
 	for i := range handled {
-		shown := wire.FromAlert(&after[i])
-		out.Body.Items = append(out.Body.Items, handledItem{ID: after[i].ID, Done: done[i], Alert: &shown})
-		if done[i] {
+		h := &handled[i]
+		item := handledItem{ID: h.before.ID}
+		after := s.after(&h.before)
+		if o, known := s.o.Handled.Outcome(h.command); known {
+			item.WhatWasDone = fromOutcome(&o)
+			after = s.afterOutcome(patience, &h.before, &o)
+		}
+		shown := wire.FromAlert(&after)
+		item.Alert = &shown
+		out.Body.Items = append(out.Body.Items, item)
+		if item.Done {
 			out.Body.Done++
 		}
 	}
 }
 
-// keyFor returns the id of the command about one of many alerts: the same for the same request.
-func keyFor(key, alert string) string {
-	hash := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s", key, alert))
-	return hex.EncodeToString(hash[:16])
+// commandID returns the id of the command of a request about an alert: the same if it is sent again, and for alerts that share the command.
+func commandID(key string, a *iot.Alert, in *manyActionInput) string {
+	device := a.Identity().String()
+	switch iot.Action(in.Body.Action) {
+	case iot.Acknowledge, iot.AddComment, iot.Reset:
+		return iot.Fingerprint(key, device, a.ID)
+	}
+	if in.Body.Device {
+		return iot.Fingerprint(key, device)
+	}
+	return iot.Fingerprint(key, device, "", a.Rule)
 }

@@ -27,6 +27,15 @@ type handlingPlant struct {
 	calls   int
 	applied map[string]bool
 	err     error
+	// older means that consumers of an older version may still run, and silent that the processor does not run.
+	older, silent bool
+}
+
+func (p *handlingPlant) Remembers(context.Context) bool        { return !p.older }
+func (p *handlingPlant) Outcome(id string) (iot.Outcome, bool) { return p.inForce.Outcome(id) }
+func (p *handlingPlant) Request(key string) (string, bool)     { return p.inForce.Request(key) }
+func (p *handlingPlant) WaitOutcome(ctx context.Context, id string) bool {
+	return p.inForce.WaitOutcome(ctx, id)
 }
 
 func (p *handlingPlant) Shelved(d iot.Identity) iot.ShelvedInForce { return p.inForce.Shelved(d) }
@@ -50,35 +59,55 @@ func (p *handlingPlant) Command(_ context.Context, devices []iot.Identity, comma
 			if state.Latest.Identity() != devices[i] {
 				continue
 			}
+			if p.silent {
+				continue
+			}
 			state.Offset = p.offset
-			p.apply(state, &c)
+			outcome := iot.Outcome{Refused: iot.KeyReused}
+			if request, known := p.Request(c.Key); !known || request == c.Request || p.older {
+				outcome = p.apply(state, &c)
+			}
+			if outcome.Refused == "" {
+				p.applied[c.ID] = true
+			}
+			outcome.ID, outcome.Key, outcome.Request = c.ID, c.Key, c.Request
+			if !p.older {
+				p.inForce.SetOutcome(&outcome)
+			}
 		}
 	}
 	return at, nil
 }
 
-func (p *handlingPlant) apply(state *iot.DeviceState, c *iot.Command) {
+func (p *handlingPlant) apply(state *iot.DeviceState, c *iot.Command) iot.Outcome {
 	id := state.Latest.Identity()
 	if c.Alert == "" {
 		known := p.Shelved(id)
-		next, _ := known.Apply(c, c.Time, p.offset)
+		next, outcome := known.Apply(c, c.Time, p.offset)
 		if next == nil {
 			next = &known
-		} else {
-			p.applied[c.ID] = true
 		}
 		next.Position = iot.Position{Offset: p.offset}
 		p.inForce.SetShelved(id, next)
-		return
+		return outcome
 	}
 	for i := range state.Alerts {
 		raised := *state.Alerts[i].Raised
-		if raised.ID == c.Alert && raised.AckedAt.IsZero() && c.Action == iot.Acknowledge {
+		switch {
+		case raised.ID != c.Alert:
+			continue
+		case c.Action == iot.Acknowledge && !raised.AckedAt.IsZero():
+			return iot.Outcome{Refused: iot.AlreadyAcknowledged, By: raised.AckedBy, At: raised.AckedAt, State: raised.LifeState()}
+		case c.Action == iot.Acknowledge:
 			raised.AckedAt, raised.AckedBy, raised.Transition = c.Time, c.Actor, iot.Acknowledged
-			p.applied[c.ID] = true
+			state.Alerts[i].Raised = &raised
+			return iot.Outcome{By: c.Actor, At: c.Time, State: raised.LifeState()}
+		case c.Action == iot.Reset:
+			return iot.Outcome{Refused: iot.NotLatched, State: raised.LifeState()}
 		}
-		state.Alerts[i].Raised = &raised
+		return iot.Outcome{State: raised.LifeState()}
 	}
+	return iot.Outcome{}
 }
 
 // handlingAPI returns an API over devices with two open alerts each, which are archived, and their ids.
@@ -212,5 +241,120 @@ func TestMoreAlertsThanFitAreHandledInTurn(t *testing.T) {
 	}
 	if q := history.alertsQuery; q.Open == nil || !*q.Open || q.Limit != 1000 {
 		t.Errorf("got the query %+v", q)
+	}
+}
+
+// oneAnswer is the answer to what was done about one alert.
+type oneAnswer struct {
+	Done    bool
+	Refused *struct{ Reason, By string }
+	Remains string
+	Alert   struct {
+		AlarmState string `json:"alarm_state"`
+	}
+}
+
+func handleOne(t *testing.T, h http.Handler, id, action, key, body string, status int) (out oneAnswer) {
+	t.Helper()
+	w := send(h, "POST", "/api/v1/alerts/"+id+"/"+action, body, "Content-Type", asJSON, "Idempotency-Key", key)
+	if w.Code != status {
+		t.Fatalf("%s %s: got %d %s, want %d", action, key, w.Code, w.Body, status)
+	}
+	if status < 300 {
+		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// The answer is what the processor has done with this command, and not what is true of the alert.
+func TestTheAnswerIsWhatTheProcessorHasDone(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 1)
+	got := handleOne(t, h, ids[0], "acknowledge", "k-1", "{}", 200)
+	if !got.Done || got.Refused != nil || got.Alert.AlarmState != "acknowledged" {
+		t.Errorf("got %+v", got)
+	}
+	got = handleOne(t, h, ids[0], "acknowledge", "k-2", `{"comment":"me too"}`, 200)
+	if got.Done || got.Refused == nil || got.Refused.Reason != "already_acknowledged" || got.Refused.By == "" || got.Alert.AlarmState != "acknowledged" {
+		t.Errorf("got %+v, want it refused, and by whom it was acknowledged", got)
+	}
+	calls := p.calls
+	if got := handleOne(t, h, ids[0], "acknowledge", "k-1", "{}", 200); !got.Done || p.calls != calls {
+		t.Errorf("got %+v, want the same answer as before", got)
+	}
+	if got := handleOne(t, h, ids[0], "shelve", "s-1", `{"seconds":600,"comment":"A","device":true}`, 200); !got.Done {
+		t.Errorf("got %+v", got)
+	}
+	if got := handleOne(t, h, ids[0], "unshelve", "s-2", "{}", 200); got.Done || got.Refused == nil || got.Refused.Reason != "nothing_to_end" || got.Remains != "device_shelved" {
+		t.Errorf("got %+v, want that the device stays shelved", got)
+	}
+	if got := handleOne(t, h, ids[1], "reset", "r-1", "{}", 200); got.Done || got.Refused == nil || got.Refused.Reason != "not_latched" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// An idempotency key is that of one request: another one about anything else is refused before it does anything.
+func TestAKeyIsOfOneRequest(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 2)
+	handleOne(t, h, ids[0], "comment", "k-1", `{"comment":"first"}`, 200)
+	handleOne(t, h, ids[0], "shelve", "s-1", `{"seconds":600}`, 200)
+	calls := p.calls
+	for _, other := range []struct{ id, action, key, body string }{
+		{ids[0], "comment", "k-1", `{"comment":"SECOND"}`}, {ids[1], "comment", "k-1", `{"comment":"first"}`}, {ids[0], "acknowledge", "k-1", `{"comment":"first"}`},
+		{ids[0], "shelve", "s-1", `{"seconds":1200,"comment":"why"}`},
+	} {
+		handleOne(t, h, other.id, other.action, other.key, other.body, 422)
+	}
+	for _, key := range []string{"k-1", "s-1"} {
+		w := send(h, "POST", actionsPath, fmt.Sprintf(`{"action":"comment","comment":"first","ids":[%q]}`, ids[0]), "Content-Type", asJSON, "Idempotency-Key", key)
+		checkProblem(t, w, 422, "has this key")
+	}
+	if p.calls != calls {
+		t.Errorf("%d requests were appended", p.calls-calls)
+	}
+	if got := handleOne(t, h, ids[0], "shelve", "s-1", `{"seconds":600}`, 200); !got.Done || p.calls != calls {
+		t.Errorf("got %+v, want the same answer as before", got)
+	}
+	// Another web instance has used the key, and this one does not know yet: the processor refuses it.
+	p.inForce.SetOutcome(&iot.Outcome{ID: "of another instance", Key: "k-9", Request: "r", Refused: iot.KeyReused})
+	p.inForce.SetOutcome(&iot.Outcome{ID: "k-9", Key: "k-9", Request: "r", Refused: iot.KeyReused})
+	handleOne(t, h, ids[0], "comment", "k-9", `{"comment":"x"}`, 422)
+}
+
+// While consumers of an older version may run, or none does, it is not known what came of a command, and the answer does not guess.
+func TestWhatCameOfACommandIsNotGuessed(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 2)
+	p.older = true
+	if got := handleOne(t, h, ids[0], "acknowledge", "k-1", "{}", 202); got.Done || got.Refused != nil || got.Alert.AlarmState != "acknowledged" {
+		t.Errorf("got %+v, want the alert as it is then", got)
+	}
+	w := send(h, "POST", actionsPath, fmt.Sprintf(`{"action":"acknowledge","ids":[%q]}`, ids[2]), "Content-Type", asJSON)
+	if w.Code != 202 || !strings.Contains(w.Body.String(), `"done":0`) || !strings.Contains(w.Body.String(), `"alarm_state":"acknowledged"`) {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	p.older, p.silent = false, true
+	if got := handleOne(t, h, ids[1], "acknowledge", "k-2", "{}", 202); got.Done || got.Alert.AlarmState != "unacknowledged" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// What a filter selects is all worked through, each once, also what cannot be done: comments, and alerts that the processor refuses to reset.
+func TestAFilterIsWorkedThrough(t *testing.T) {
+	h, p, history, ids := handlingAPI(t, 600)
+	for i := range history.alerts {
+		history.alerts[i].Onset = noon.Add(-time.Duration(i) * time.Second)
+	}
+	for turn, want := range []int{1000, 200, 0} {
+		got := handleMany(t, h, `{"action":"comment","comment":"power failure","filter":{}}`)
+		if got.Done != want || got.More != (turn == 0) {
+			t.Errorf("turn %d: got %d done, more is %v", turn, got.Done, got.More)
+		}
+	}
+	if got := handleMany(t, h, `{"action":"reset","filter":{}}`); got.More || len(got.Items) != 0 {
+		t.Errorf("got %d items, more is %v, want that there is nothing to reset", len(got.Items), got.More)
+	}
+	if len(p.applied) != len(ids) {
+		t.Errorf("%d commands were applied, want %d", len(p.applied), len(ids))
 	}
 }

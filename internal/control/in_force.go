@@ -70,6 +70,8 @@ func (f *InForce) Begin(partitions int32) {
 	clear(f.limits)
 	clear(f.handling.shelved)
 	clear(f.handling.returned)
+	clear(f.handling.outcomes)
+	clear(f.handling.requests)
 	clear(f.outages)
 	f.changes++
 	for id := range partitions {

@@ -63,41 +63,60 @@ func TestAnAlertIsHandledOverItsLife(t *testing.T) {
 	if alert.MessageEN != "2 of 3 above 80°C" || alert.CurrentValue != 2 || alert.AlarmState != "unacknowledged" {
 		t.Errorf("got %+v", alert)
 	}
-	do := func(action, body string, done bool, state string) {
+	// do sends a request, and expects that it is done, or the reason why it is not.
+	do := func(key, action, body, refused, state string) {
 		t.Helper()
-		code, answer := call(t, s, "POST", "/api/v1/alerts/"+alert.ID+"/"+action, body, "Idempotency-Key", action)
+		code, answer := call(t, s, "POST", "/api/v1/alerts/"+alert.ID+"/"+action, body, "Idempotency-Key", key)
 		var got struct {
-			Done  bool       `json:"done"`
+			Done    bool `json:"done"`
+			Refused struct {
+				Reason string `json:"reason"`
+			} `json:"refused"`
 			Alert wire.Alert `json:"alert"`
 		}
-		if err := json.Unmarshal([]byte(answer), &got); err != nil || code != http.StatusOK || got.Done != done || string(got.Alert.AlarmState) != state {
-			t.Errorf("%s: got %d %s, want done %v and %s", action, code, answer, done, state)
+		if err := json.Unmarshal([]byte(answer), &got); err != nil || code != http.StatusOK || got.Done != (refused == "") || got.Refused.Reason != refused ||
+			string(got.Alert.AlarmState) != state {
+			t.Errorf("%s: got %d %s, want refused %q and %s", action, code, answer, refused, state)
 		}
 	}
-	do("reset", "{}", false, "unacknowledged")
-	do("shelve", `{"seconds":600,"comment":"valve ordered"}`, true, "unacknowledged")
+	do("1", "reset", "{}", "not_latched", "unacknowledged")
+	do("2", "shelve", `{"seconds":600,"comment":"valve ordered"}`, "", "unacknowledged")
 	restart()
-	do("acknowledge", `{"comment":"seen"}`, true, "acknowledged")
-	do("acknowledge", `{"comment":"seen"}`, true, "acknowledged") // The answer was lost.
+	do("3", "acknowledge", `{"comment":"seen"}`, "", "acknowledged")
+	do("3", "acknowledge", `{"comment":"seen"}`, "", "acknowledged") // The answer was lost.
 	restart()
-	do("reset", "{}", false, "acknowledged")
+	do("3", "acknowledge", `{"comment":"seen"}`, "", "acknowledged") // What came of it is known after a kill, too.
+	do("4", "acknowledge", `{"comment":"me too"}`, "already_acknowledged", "acknowledged")
+	if code, answer := call(t, s, "POST", "/api/v1/alerts/"+alert.ID+"/acknowledge", `{"comment":"other"}`, "Idempotency-Key", "3"); code != http.StatusUnprocessableEntity {
+		t.Errorf("another request with the key: got %d %s", code, answer)
+	}
+	do("5", "reset", "{}", "not_latched", "acknowledged")
 	send(70, 70, 70)
 	waitFor(t, patience, "the alert is latched", func() bool {
 		alerts := open()
 		return len(alerts) == 1 && alerts[0].AlarmState == "latched_acknowledged" && alerts[0].Suppressed == "shelved"
 	})
 	restart()
-	do("unshelve", "{}", true, "latched_acknowledged")
-	do("comment", `{"comment":"valve replaced"}`, true, "latched_acknowledged")
-	do("reset", "{}", true, "normal")
+	do("6", "unshelve", "{}", "", "latched_acknowledged")
+	do("7", "unshelve", "{}", "nothing_to_end", "latched_acknowledged")
+	do("8", "comment", `{"comment":"valve replaced"}`, "", "latched_acknowledged")
+	do("9", "reset", "{}", "", "normal")
+	restart()
+	do("10", "acknowledge", `{}`, "over", "normal")
+	do("11", "comment", `{"comment":"post mortem"}`, "", "normal")
+	do("11", "comment", `{"comment":"post mortem"}`, "", "normal")
+	waitFor(t, patience, "the last comment is that on the alert that is over", func() bool {
+		_, answer := call(t, s, "GET", "/api/v1/alerts/"+alert.ID, "")
+		return strings.Contains(answer, `"post mortem"`) && strings.Contains(answer, `"alarm_state":"normal"`)
+	})
 	if code, answer := call(t, s, "POST", "/api/v1/alerts/none/acknowledge", "{}"); code != http.StatusNotFound {
 		t.Errorf("an alert that nobody knows: got %d %s", code, answer)
 	}
 	if code, answer := call(t, s, "POST", "/api/v1/alerts/"+alert.ID+"/shelve", `{"seconds":1e7}`); code != http.StatusUnprocessableEntity {
 		t.Errorf("shelved for ever: got %d %s", code, answer)
 	}
-	want := "raised unacknowledged;updated unacknowledged;acknowledged acknowledged;updated latched_acknowledged;acknowledged latched_acknowledged;" +
-		"acknowledged latched_acknowledged;cleared normal;"
+	want := "raised unacknowledged;updated unacknowledged;acknowledged acknowledged;acknowledged acknowledged;updated latched_acknowledged;" +
+		"acknowledged latched_acknowledged;acknowledged latched_acknowledged;cleared normal;noted normal;"
 	var story string
 	if !eventually(patience, func() bool {
 		var events struct {

@@ -151,7 +151,7 @@ function actions(answer) {
     handleAlerts: async (/** @type {string[]} */ ids, /** @type {string} */ _, /** @type {{key: string}} */ { key }) => {
       requests.push({ ids, key });
       const items = await Promise.all(ids.map((id) => answer(id, key)));
-      return { waiting: items.some(({ waiting }) => waiting), items: items.map(({ done, error, alert }) => ({ id: alert.id, done, error, alert })) };
+      return { waiting: items.some(({ waiting }) => waiting), items: items.map(({ done, refused, remains, error, alert }) => ({ id: alert.id, done, refused, remains, error, alert })) };
     },
   });
   /** @type {Alert[]} */
@@ -160,28 +160,39 @@ function actions(answer) {
   return { done, seen, requests, ended };
 }
 
-test('an action about many alerts says of each that failed why, and tries only those again, with the same key', async () => {
+test('an action about many alerts says of each that failed why, and tries only those again: what has no answer with the same key', async () => {
   let broken = true;
   const { done, seen, requests } = actions(async (id) => {
     if (broken && id === '150') throw new TypeError('lost');
-    return { done: id !== '3' && id !== '4' && id !== '5', error: id === '3' ? 'there is no such alert' : undefined, waiting: broken && id === '5', alert: alert(id) };
+    return {
+      done: !['3', '4', '5', '240'].includes(id), error: id === '3' ? 'there is no such alert' : undefined, waiting: broken && id === '5',
+      refused: id === '4' || id === '240' ? { reason: 'already_acknowledged', by: 'u' } : undefined, alert: alert(id),
+    };
   });
   await done.begin(Array.from({ length: 250 }, (_, i) => alert(String(i))), 'acknowledge', {});
   assert.deepEqual(requests.map(({ ids }) => ids.length), [100, 100, 50]);
-  assert.deepEqual(done.progress, { all: 250, done: 149, waiting: 2 }, 'it is not known which of what is not done will be');
-  assert.equal(done.failed.length, 101);
+  assert.deepEqual(done.progress, { all: 250, done: 147, waiting: 1 }, 'of what is refused it is known that it will not be done');
+  assert.equal(done.failed.length, 103);
   assert.deepEqual(done.failed.filter(({ error }) => error instanceof HistoryError).map(({ id }) => id), ['3']);
-  assert.equal(seen.length, 148, 'what waits is shown when it is done');
+  assert.equal(seen.length, 149, 'what waits is shown when it is done');
+  assert.deepEqual(done.failed.filter(({ refused }) => refused).map(({ id, refused }) => [id, refused?.reason]), [['4', 'already_acknowledged'], ['240', 'already_acknowledged']]);
   broken = false;
   await done.again();
-  assert.deepEqual(requests[3]?.ids.slice(0, 2), ['3', '100']);
-  assert.equal(new Set(requests.map(({ key }) => key)).size, 1);
-  assert.deepEqual(done.failed.map(({ id }) => id), ['3']);
+  assert.deepEqual(requests[3], requests[1], 'the same request');
+  assert.deepEqual(requests[4]?.ids, ['3', '4', '240'], 'a new one');
+  assert.equal(new Set(requests.map(({ key }) => key)).size, 4);
+  assert.deepEqual(done.failed.map(({ id }) => id), ['3', '4', '240']);
   done.end();
   assert.equal(done.progress, null);
   await done.begin([alert('4')], 'acknowledge', {});
-  assert.deepEqual(done.failed.map(({ id, error }) => [id, error]), [['4', null]], 'it could not be done as the alert is');
-  assert.equal(new Set(requests.map(({ key }) => key)).size, 2, 'another action has another key');
+  assert.deepEqual(done.failed.map(({ id, error }) => [id, error]), [['4', null]], 'the processor has refused it');
+  assert.equal(new Set(requests.map(({ key }) => key)).size, 5, 'another action has another key');
+});
+
+test('what is done and leaves the alert suppressed is listed', async () => {
+  const { done } = actions(async (id) => ({ done: true, remains: 'device_shelved', alert: alert(id) }));
+  await done.begin([alert('a')], 'unshelve', {});
+  assert.deepEqual([done.progress?.done, done.failed.map(({ id, remains }) => [id, remains])], [0, [['a', 'device_shelved']]]);
 });
 
 test('a busy server is asked again, but not for ever', async () => {

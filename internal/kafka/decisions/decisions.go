@@ -207,6 +207,13 @@ func (l *Log) Command(ctx context.Context, devices []iot.Identity, commands []io
 	return at, nil
 }
 
+// Remembers reports whether the processors remember what they have done with commands: none of an older version may be left.
+func (l *Log) Remembers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return l.checkLevel(ctx, process.LevelOutcomes) == nil
+}
+
 // TypesAllowed returns control.ErrOlder while device types must not be appended. Another error means that this could not be found out.
 func (l *Log) TypesAllowed(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -69,6 +69,15 @@ func (f *Follower) apply(r *kgo.Record) error {
 		}
 		cleared.Partition = r.Partition
 		f.InForce.SetReturned(&cleared)
+	case of == wire.OutcomeInForce && r.Value == nil:
+		f.InForce.RemoveOutcome(string(name), r.Partition)
+	case of == wire.OutcomeInForce:
+		outcome, err := wire.DecodeOutcome(r.Value)
+		if err != nil {
+			return err
+		}
+		outcome.Partition = r.Partition
+		f.InForce.SetOutcome(&outcome)
 	case of == wire.EntryInForce:
 		device, err := wire.DecodeDeviceKey(name)
 		if err != nil {

@@ -18,8 +18,12 @@ import { Store } from './store.js';
  *
  * @typedef {object} NotDone An alert about which something was not done.
  * @property {string} id
- * @property {unknown} error Why it failed; null if it could not be done as the alert is.
+ * @property {unknown} error Why it failed; null if the processor has refused it.
+ * @property {import('./history.js').Refusal | undefined} refused Why the processor has refused it.
+ * @property {string | undefined} remains What suppresses the alert all the same.
  * @property {Alert | undefined} alert What it is after that, as far as that is known.
+ *
+ * @typedef {{ids: string[], key: string}} Chunk The alerts of one request, and its key.
  *
  * @typedef {{all: number, done: number, waiting: number}} ActionProgress Waiting: decided, and the processor has not come to it.
  */
@@ -70,10 +74,10 @@ export class AlertActions extends Store {
   #onDone;
   #signal;
   #pause;
-  /** Those whose turn has not come. @type {string[]} */
+  /** What has not been sent, or may have been without an answer: a request that is sent again has the same alerts and the same key. @type {Chunk[]} */
   #left = [];
-  /** The key of all requests of an action: with it and an alert's id, what is sent again is done once. */
-  #key = '';
+  /** Those without an answer. @type {Chunk[]} */
+  #unanswered = [];
   /** @type {ActionProgress | null} */
   #progress = null;
   /** @type {NotDone[]} */
@@ -111,7 +115,7 @@ export class AlertActions extends Store {
 
   /** How many alerts' turn has not come, because it was stopped. */
   get left() {
-    return this.#busy ? 0 : this.#left.length;
+    return this.#busy ? 0 : this.#left.reduce((sum, { ids }) => sum + ids.length, 0);
   }
 
   /** What is lost when the page is left. @returns {import('./unsaved.js').Loss} */
@@ -125,6 +129,7 @@ export class AlertActions extends Store {
     this.#progress = null;
     this.#failed = [];
     this.#left = [];
+    this.#unanswered = [];
     this.changed();
   }
 
@@ -136,18 +141,21 @@ export class AlertActions extends Store {
   async begin(alerts, action, body) {
     if (this.#busy) return;
     this.#decision = { action, body };
-    this.#key = newKey();
     this.#progress = { all: alerts.length, done: 0, waiting: 0 };
     this.#failed = [];
-    await this.#run(alerts.map(({ id }) => id));
+    this.#unanswered = [];
+    await this.#run(chunks(alerts.map(({ id }) => id)));
   }
 
   /** Tries those again of which it is not known that it was done. */
   async again() {
     if (this.#busy) return;
-    const ids = [...this.#failed.map(({ id }) => id), ...this.#left];
+    const unanswered = new Set(this.#unanswered.flatMap(({ ids }) => ids));
+    const answered = this.#failed.map(({ id }) => id).filter((id) => !unanswered.has(id));
+    const again = [...this.#unanswered, ...chunks(answered), ...this.#left];
     this.#failed = [];
-    await this.#run(ids);
+    this.#unanswered = [];
+    await this.#run(again);
   }
 
   /** Begins with no further alert. */
@@ -156,26 +164,27 @@ export class AlertActions extends Store {
     this.changed();
   }
 
-  /** @param {string[]} ids */
-  async #run(ids) {
-    this.#left = ids;
+  /** @param {Chunk[]} all */
+  async #run(all) {
+    this.#left = all;
     this.#busy = true;
     this.changed();
     while (this.#busy && !this.#signal.aborted && this.#left.length > 0) {
-      const some = this.#left.slice(0, together);
-      this.#left = this.#left.slice(together);
-      await this.#handle(some);
+      const [next, ...others] = this.#left;
+      this.#left = others;
+      if (next) await this.#handle(next);
     }
     this.#busy = false;
     if (!this.#signal.aborted) this.changed();
   }
 
-  /** @param {string[]} ids */
-  async #handle(ids) {
+  /** @param {Chunk} chunk */
+  async #handle(chunk) {
+    const { ids, key } = chunk;
     const { action, body } = this.#decision;
     for (let attempt = 1; ; attempt++) {
       try {
-        this.#note(await this.#history.handleAlerts(ids, action, { key: this.#key, body }, this.#signal));
+        this.#note(await this.#history.handleAlerts(ids, action, { key, body }, this.#signal));
       } catch (error) {
         if (this.#signal.aborted) return;
         const busy = error instanceof HistoryError && (error.status === 429 || error.status === 503);
@@ -183,7 +192,8 @@ export class AlertActions extends Store {
           await this.#pause(busyPause * attempt);
           continue;
         }
-        for (const id of ids) this.#failed.push({ id, error, alert: undefined });
+        this.#unanswered.push(chunk);
+        for (const id of ids) this.#failed.push({ id, error, refused: undefined, remains: undefined, alert: undefined });
       }
       this.changed();
       return;
@@ -193,14 +203,24 @@ export class AlertActions extends Store {
   /** @param {import('./history.js').HandledAlerts} answer */
   #note({ waiting, items }) {
     const progress = /** @type {ActionProgress} */ (this.#progress);
-    for (const { id, done, error, alert } of items) {
-      if (error) this.#failed.push({ id, error: new HistoryError(404, error), alert });
-      else if (done || waiting) progress.done++;
-      else this.#failed.push({ id, error: null, alert });
-      if (waiting && !done && !error) progress.waiting++;
+    for (const { id, done, refused, remains, error, alert } of items) {
+      const unknown = waiting && !done && !error && !refused;
+      if ((done && !remains) || unknown) progress.done++;
+      else this.#failed.push({ id, error: error ? new HistoryError(404, error) : null, refused, remains, alert });
+      if (unknown) progress.waiting++;
       else if (alert) this.#onDone(alert);
     }
   }
+}
+
+/**
+ * Divides alerts among requests.
+ *
+ * @param {string[]} ids
+ * @returns {Chunk[]}
+ */
+function chunks(ids) {
+  return Array.from({ length: Math.ceil(ids.length / together) }, (_, i) => ({ ids: ids.slice(i * together, (i + 1) * together), key: newKey() }));
 }
 
 /** Returns a key that no other request has. Not every address that a page may have lets it make UUIDs. */

@@ -40,8 +40,10 @@ import { windowPoint } from './windows.js';
  * @typedef {import('./alert-actions.js').AlertDecision} AlertDecision
  *
  * @typedef {object} HandledAlerts What came of an action about alerts.
- * @property {boolean} waiting Not all of it has been processed yet.
- * @property {{id: string, done: boolean, error?: string, alert?: Alert}[]} items Error is why nothing was tried, such as that there is no such alert.
+ * @property {boolean} waiting It is not known of all what came of it.
+ * @property {{id: string, done: boolean, refused?: Refusal, remains?: string, error?: string, alert?: Alert}[]} items Error is why nothing was tried, such as that there is no such alert.
+ *
+ * @typedef {{reason: string, by?: string, at?: string}} Refusal Why the processor has not done something, and who was faster, and when.
  *
  * @typedef {object} AlertEvent One event in the story of an alert.
  * @property {import('./protocol.js').Transition | 'noted'} state Noted: something was said of it when it was over, or nobody has to acknowledge it any more.

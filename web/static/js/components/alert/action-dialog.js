@@ -6,7 +6,7 @@ import { actionable, AlertActions } from '../../model/alert-actions.js';
 import { HistoryError } from '../../model/history.js';
 import { decisionWords } from '../registry/decision.js';
 import { texts } from './texts.js';
-import { actionNames, stateWords } from './words.js';
+import { actionNames, refusalWords } from './words.js';
 
 /**
  * @typedef {import('../../model/alert-actions.js').AlertAction} AlertAction
@@ -244,10 +244,10 @@ export class ActionDialog {
   }
 
   /** @param {import('../../model/alert-actions.js').NotDone} failed */
-  #reason({ error, alert }) {
+  #reason({ error, refused, remains }) {
     const { clock, locale } = this.#session;
     if (error instanceof HistoryError && error.status === 404) return locale.t(texts.gone);
     if (error) return decisionWords(error, locale);
-    return alert ? locale.t(texts.notPossible, { state: stateWords(alert, clock.now(), locale) }) : locale.t(terms.unknown);
+    return refusalWords({ refused, remains }, clock.now(), locale);
   }
 }

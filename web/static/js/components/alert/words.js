@@ -34,6 +34,33 @@ export const actionNames = {
   in_service: [texts.inService, texts.inServiceWhy],
 };
 
+/** @type {Record<string, Text>} */
+const refusals = {
+  over: texts.refusedOver, already_acknowledged: texts.refusedAcknowledged, not_latched: texts.refusedNotLatched, not_acknowledged: texts.refusedUnacknowledged,
+  changed_meanwhile: texts.refusedChanged, nothing_to_end: texts.refusedNothing, end_passed: texts.refusedEnd, too_many_shelvings: texts.refusedTooMany,
+  unknown_device: texts.refusedDevice, key_reused: texts.refusedKey,
+};
+
+/** @type {Record<string, Text>} */
+const remaining = {
+  shelved: texts.remainsShelved, device_shelved: texts.remainsDeviceShelved, out_of_service: texts.remainsOut, device_out_of_service: texts.remainsDeviceOut,
+};
+
+/**
+ * Why the processor has not done something, and what suppresses the alert all the same. A newer server may have further reasons.
+ *
+ * @param {{refused?: import('../../model/history.js').Refusal | undefined, remains?: string | undefined}} of
+ * @param {number} now
+ * @param {Locale} locale
+ */
+export function refusalWords({ refused, remains = '' }, now, locale) {
+  const { reason = '', by, at } = refused ?? {};
+  const text = reason === 'changed_meanwhile' && by ? texts.refusedChangedBy : refusals[reason];
+  const why = text && locale.t(text, { actor: by ? actorName(by, locale) : locale.t(terms.unknown), time: at ? locale.timeOrDate(Date.parse(at), now) : '' });
+  const left = remaining[remains];
+  return [why ?? (refused ? visible(reason) : ''), left ? locale.t(left) : ''].filter(Boolean).join(locale.t(terms.listSeparator)) || locale.t(terms.unknown);
+}
+
 /**
  * What a button that asks about an action first is called.
  *

@@ -205,7 +205,8 @@ class AlertPage {
   #showActions(alert) {
     const { locale } = this.#session;
     const address = procedureAddress(alert.procedure);
-    const actions = alert.historical || (alert.state === 'cleared' && alert.alarm_state === 'normal') ? [] : possibleActions([alert]);
+    const over = alert.state === 'cleared' && alert.alarm_state === 'normal';
+    const actions = alert.historical ? [] : possibleActions([alert]).filter((action) => !over || action === 'comment');
     render(html`${actions.map((action) => html`<button type="button" class="button ${action === 'acknowledge' ? 'button-main' : ''}" data-action=${action} @click=${() => this.#dialog.open(action, [alert])}>${offeredAction(action, locale)}</button>`)}
       ${address ? html`<a class="button" id="alert-procedure" href=${address} target="_blank" rel="noopener noreferrer" aria-label=${locale.t(texts.procedureOpens)}>${locale.t(terms.procedure)}</a>` : nothing}`, this.#at('#alert-actions'));
   }
