@@ -36,9 +36,8 @@ func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out 
 	e.evaluateStatus(set, states, r, out)
 }
 
-// Reselect is for a device that is watched by other rules, those in set, from the given time on. Without waiting for a reading, which
-// may never come, it clears the alerts of rules that do not watch the device any more, or have another condition. It returns false if it
-// has changed nothing.
+// Reselect is for a device that is watched by other rules, those in set. Without waiting for a reading, which may never come, it clears the alerts of
+// rules that do not watch the device any more, or have another condition. It returns false if it has changed nothing.
 func (e *Engine) Reselect(set *Set, states *iot.RuleStates, at time.Time, out Output) (changed bool) {
 	alerts, conditions := len(states.Alerts), len(states.Conditions)
 	set.retire(states, nil, at, out)
@@ -129,12 +128,12 @@ func clearOrLatch(s *iot.AlertState, latch bool, value float64, at time.Time, ou
 		out.Alert(cleared(s.Raised, value, at, ""))
 		return true
 	case s.Raised.Latched.IsZero():
-		update(s, value, at, out, func(raised *iot.Alert) { raised.Latched = at })
+		update(s, value, at, "", out, func(raised *iot.Alert) { raised.Latched = at })
 	}
 	return false
 }
 
-// violate raises the alert of a rule that has been violated for long enough; see reviolate.
+// violate raises the alert of a rule that has been violated for long enough; see reviolate. An open one follows the threshold that has judged it now.
 func (set *Set) violate(s *iot.AlertState, rule *compiled, value float64, r *iot.Reading, out Output) {
 	switch {
 	case elapsed(s.Onset, r.Time) < rule.For:
@@ -142,6 +141,15 @@ func (set *Set) violate(s *iot.AlertState, rule *compiled, value float64, r *iot
 		raised := raise(&rule.Rule, set.messages(rule, value, r), value, r, s.Onset)
 		s.Raised = &raised
 		out.Alert(s.Raised)
+	case s.Raised.Threshold != threshold(&rule.Rule):
+		text := set.messages(rule, value, r)
+		update(s, value, r.Time, iot.RuleChanged, out, func(raised *iot.Alert) {
+			say(raised, rule, text)
+			raised.Value = value
+			if !raised.Latched.IsZero() {
+				again(raised)
+			}
+		})
 	default:
 		reviolate(s, value, r.Time, out)
 	}
@@ -153,20 +161,23 @@ func reviolate(s *iot.AlertState, value float64, at time.Time, out Output) {
 	if s.Raised.Latched.IsZero() {
 		return
 	}
-	update(s, value, at, out, func(raised *iot.Alert) {
-		raised.Latched, raised.Transition = time.Time{}, iot.Raised
-		raised.AckedAt, raised.AckedBy = time.Time{}, ""
-	})
+	update(s, value, at, "", out, again)
 }
 
-// update replaces the raised event of an open alert by one that change has changed, and emits it. The one before must not change: others may be
-// reading it.
-func update(s *iot.AlertState, value float64, at time.Time, out Output, change func(raised *iot.Alert)) {
+// again makes an alert one that nobody has acknowledged: its condition is violated again.
+func again(raised *iot.Alert) {
+	raised.Latched, raised.Transition = time.Time{}, iot.Raised
+	raised.AckedAt, raised.AckedBy = time.Time{}, ""
+}
+
+// update replaces the raised event of an open alert by one that change has changed, and emits it with the reason. The one before must not change: others may
+// be reading it.
+func update(s *iot.AlertState, value float64, at time.Time, reason iot.ClearReason, out Output, change func(raised *iot.Alert)) {
 	raised := *s.Raised
 	change(&raised)
 	s.Raised = &raised
 	event := raised
-	event.Transition, event.Value, event.Time = iot.Updated, value, at
+	event.Transition, event.Value, event.Time, event.Reason = iot.Updated, value, at, reason
 	out.Alert(&event)
 }
 

@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"iotmon/internal/control"
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
@@ -149,7 +151,7 @@ type alertEvent struct {
 	AlarmState      iot.LifeState   `json:"alarm_state" doc:"Where the alert is in its life after the event."`
 	Timestamp       time.Time       `json:"timestamp" doc:"When: the device's time of a reading, the log's of what somebody has decided."`
 	CurrentValue    float64         `json:"current_value"`
-	Reason          iot.ClearReason `json:"reason,omitempty" doc:"Why the alert has cleared, if not because of a reading, or why nobody has to acknowledge it."`
+	Reason          iot.ClearReason `json:"reason,omitempty" doc:"Why the alert has cleared, if not because of a reading, or why nobody has to acknowledge it; rule_changed of one that is updated: it follows a change of its rule."`
 	Suppressed      iot.Suppression `json:"suppressed,omitempty" doc:"Why nobody is notified of it."`
 	SuppressedUntil time.Time       `json:"suppressed_until,omitzero"`
 	Actor           string          `json:"actor,omitempty" doc:"Who: an opaque id; absent if nobody has caused the event."`
@@ -173,5 +175,34 @@ func (s *server) listAlertEvents(ctx context.Context, in *alertInput) (*answer[a
 	for i, e := range events {
 		out.Items[i] = alertEvent{e.Transition, e.State, e.Time, e.Value, e.Reason, e.Suppressed, e.SuppressedUntil, e.Actor, e.Comment}
 	}
+	s.nameRuleChanges(ctx, in.ID, out.Items)
 	return &answer[alertEvents]{out}, nil
+}
+
+// nameRuleChanges adds who has changed the rule, and why, to the events by which an alert has followed its rule: the last decision before the event, as far as
+// the database answers.
+func (s *server) nameRuleChanges(ctx context.Context, id string, events []alertEvent) {
+	if s.o.Rules == nil || !slices.ContainsFunc(events, followsRule) {
+		return
+	}
+	a, archived, err := s.fromArchive(ctx, id)
+	if err != nil || !archived {
+		return
+	}
+	decided, err := s.o.Rules.Audit(ctx, control.AuditQuery{Of: control.RuleRef(iot.RuleOfAlert(a.Rule)), Limit: maxRuleVersions})
+	if err != nil {
+		return
+	}
+	for i := range events {
+		if e := &events[i]; followsRule(*e) {
+			if at := slices.IndexFunc(decided, func(d control.Audit) bool { return !d.Time.After(e.Timestamp.Add(time.Second)) }); at >= 0 {
+				e.Actor, e.Comment = decided[at].Actor, decided[at].Reason
+			}
+		}
+	}
+}
+
+// followsRule reports whether an alert has followed a change of its rule by an event.
+func followsRule(e alertEvent) bool {
+	return e.State == iot.Updated && e.Reason == iot.RuleChanged && e.Actor == ""
 }

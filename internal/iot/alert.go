@@ -73,7 +73,8 @@ type Alert struct {
 	Historical bool
 	// Latched is the time of the reading by which the condition has returned to normal, while the rule keeps the alert open; otherwise zero.
 	Latched time.Time
-	// Reason is why the alert has cleared, if not because of a reading.
+	// Reason is why the alert has cleared, if not because of a reading. An event that is updated has RuleChanged if the alert follows its rule, or the device's
+	// own limits, which have changed.
 	Reason ClearReason
 	Handling
 	Position
@@ -141,7 +142,8 @@ type ClearReason string
 const (
 	// NotSelected means that the rule was removed, or no longer selects the device.
 	NotSelected ClearReason = "not_selected"
-	// RuleChanged means that the rule has another condition or, for the offline alert, the device another expected interval.
+	// RuleChanged means that the rule has another condition or, for the offline alert, the device another expected interval. Of an alert that is still open it
+	// means another severity, threshold, text or procedure.
 	RuleChanged ClearReason = "rule_changed"
 	// WasReset means that somebody has reset a latched alert.
 	WasReset ClearReason = "reset"

@@ -71,14 +71,23 @@ func (l *Levels) normalize(deadband float64) error {
 	return nil
 }
 
-// levelOf returns whether the name is that of an alert of a level.
-func levelOf(name string) bool {
+// IsLevel reports whether the name is that of an alert of a level.
+func IsLevel(name string) bool {
 	for _, level := range LevelNames {
 		if strings.HasSuffix(name, "."+level) {
 			return true
 		}
 	}
 	return false
+}
+
+// RuleOfAlert returns the rule as people know it, by the Alert.Rule of its alerts, or of those about its failing: of a level, that of all levels.
+func RuleOfAlert(alertRule string) string {
+	name, _ := FailedRuleOf(alertRule)
+	if IsLevel(name) {
+		return name[:strings.LastIndexByte(name, '.')]
+	}
+	return name
 }
 
 // Parts returns the rules of which the rule is made: itself or, for the kind LevelLimits, a threshold for each level, named as the rule, a dot and the

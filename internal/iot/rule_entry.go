@@ -37,7 +37,7 @@ func (e *RuleEntry) Normalize() error {
 		}
 		return nil
 	}
-	if levelOf(r.Name) {
+	if IsLevel(r.Name) {
 		return Invalid("alert_type", "must not end as the alerts of levels do (got %s)", Quote(r.Name))
 	}
 	if _, failed := FailedRuleOf(r.Name); failed {

@@ -177,6 +177,32 @@ func TestTheLifeOfAGroup(t *testing.T) {
 	w.want(2*time.Minute, "boss over 0 open 0 new 1 over", "chat over 0 open 0 new 1 over")
 }
 
+// The severity of a rule is changed while its alert is open: those who are to be notified of what is as severe are, unless somebody has acknowledged it.
+func TestAnAlertThatBecomesMoreSevereIsNotified(t *testing.T) {
+	plan := standard()
+	plan.Routes = []notify.Route{
+		{Name: "critical", Match: notify.Match{Severities: []iot.Severity{iot.Critical}}, Channels: []string{"boss"}, Wait: 5 * time.Second, Interval: time.Minute, Repeat: time.Hour},
+		{Name: "others", Channels: []string{"chat"}, Wait: 5 * time.Second, Interval: time.Minute, Repeat: time.Hour},
+	}
+	for _, acknowledged := range []bool{false, true} {
+		w := newWorld(t, plan)
+		w.raise("a", iot.Warning)
+		w.want(time.Minute, "chat raised 1 open 1 new 0 over")
+		changed := w.event("a", "high", iot.Critical, iot.Updated)
+		changed.Reason = iot.RuleChanged
+		if acknowledged {
+			w.acknowledge("a", iot.Warning)
+			changed.AckedAt = w.now
+		}
+		w.apply(changed)
+		w.restart()
+		sent := w.after(2 * time.Minute)
+		if raised := slices.Contains(sent, "boss raised 1 open 1 new 0 over"); raised == acknowledged {
+			t.Errorf("acknowledged %t: got %q", acknowledged, sent)
+		}
+	}
+}
+
 func TestAMessageIsRepeatedUntilSomebodyAcknowledges(t *testing.T) {
 	plan := standard()
 	plan.Routes[0].Escalate = nil

@@ -55,6 +55,8 @@ func drawRule(t *rapid.T, j *journal, now float64) {
 	}
 	if r := &entry.Rule; !entry.Deleted {
 		r.Severity = rapid.SampledFrom(iot.Severities[:]).Draw(t, "severity")
+		r.Text = rapid.SampledFrom([]string{"", "", "{value} > {threshold}", "{area}"}).Draw(t, "text")
+		r.Latch = rapid.IntRange(0, 3).Draw(t, "latch") == 0 && r.Name != iot.RuleOffline
 		r.For = rapid.SampledFrom([]time.Duration{0, 0, 4 * time.Second}).Draw(t, "for")
 		if r.Name != iot.RuleOffline {
 			r.Type = iot.Temperature
@@ -68,7 +70,7 @@ func drawRule(t *rapid.T, j *journal, now float64) {
 				r.For = 0
 			}
 			if r.Kind == iot.Maintenance {
-				r.For, r.Severity, r.Schedule = 0, iot.Info, new(iot.Schedule)
+				r.For, r.Severity, r.Schedule, r.Text, r.Latch = 0, iot.Info, new(iot.Schedule), "", false
 				for range rapid.IntRange(0, 3).Draw(t, "periods") {
 					from := now + float64(rapid.IntRange(-5, 20).Draw(t, "from"))
 					r.Schedule.Periods = append(r.Schedule.Periods, iot.Period{From: at(from), Until: at(from + float64(rapid.IntRange(1, 20).Draw(t, "length")))})

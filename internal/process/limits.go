@@ -151,7 +151,7 @@ func (p *Partition) applyLimits(s *iot.Settings, offset int64, out Output) error
 	}
 	p.followLimits()
 	p.compileRules()
-	p.reselect(out)
+	p.reselect(nil, out)
 	return refused
 }
 

@@ -21,7 +21,10 @@ func (s openAlerts) apply(a *iot.Alert) {
 		open := *a
 		if before := s[a.DeviceType][a.ID]; before != nil && a.Transition == iot.Updated {
 			// As in the device's state, from which it is restored: see iot.AlertState.Raised.
-			open.Transition, open.Value, open.Time, open.Position = iot.Raised, before.Value, before.Time, before.Position
+			open.Transition, open.Time, open.Reason, open.Position = iot.Raised, before.Time, "", before.Position
+			if a.Reason != iot.RuleChanged { // Then its text says the new value.
+				open.Value = before.Value
+			}
 			if !open.AckedAt.IsZero() {
 				open.Transition = iot.Acknowledged
 			}

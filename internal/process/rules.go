@@ -237,9 +237,9 @@ func (f *inForce) admits(entry *iot.RuleEntry) error {
 }
 
 // putRules puts entries in force whose versions are higher than those in force. Alerts of rules that are gone, or have another
-// condition, are cleared.
+// condition, are cleared, and others follow their rules.
 func (p *Partition) putRules(entries []iot.RuleEntry, out Output) {
-	changed := false
+	changed := make(map[string]bool)
 	for _, entry := range entries {
 		name := entry.Rule.Name
 		p.inForce.changeRule(name) // Also if nothing changes; see processDevice.
@@ -247,17 +247,19 @@ func (p *Partition) putRules(entries []iot.RuleEntry, out Output) {
 			continue
 		}
 		p.inForce.rules[name] = &iot.RuleInForce{RuleEntry: entry}
-		changed = true
+		changed[name] = true
 	}
-	if !changed {
+	if len(changed) == 0 {
 		return
 	}
 	p.compileRules()
-	p.reselect(out)
+	p.reselect(changed, out)
 }
 
-// reselect clears the alerts that no rule keeps any more, and raises those of devices that have been silent for too long by a new rule.
-func (p *Partition) reselect(out Output) {
+// reselect has the alerts follow the rules that have changed. It clears those that no rule keeps any more, and raises those of devices that have been silent
+// for too long by a new rule: of a device whose alerts have just followed as soon as the log's clock goes on, since a record makes at most one event of an
+// alert.
+func (p *Partition) reselect(changed map[string]bool, out Output) {
 	var devices []*fleet.Device
 	p.fleet.Each(func(device *fleet.Device) {
 		if p.engine.WatchesSilence() || device.Patience > 0 || len(device.Alerts)+len(device.Conditions) > 0 {
@@ -270,8 +272,14 @@ func (p *Partition) reselect(out Output) {
 		if at.IsZero() {
 			at = device.Latest.Time
 		}
-		if p.engine.Reselect(p.rules(device, &device.Latest), &device.RuleStates, at, p.events(out)) {
+		set := p.rules(device, &device.Latest)
+		if p.engine.Reselect(set, &device.RuleStates, at, p.events(out)) {
 			p.fleet.Touch(device)
+		}
+		if p.engine.Follow(set, &device.RuleStates, changed, &device.Latest, at, p.events(out)) {
+			p.fleet.Touch(device)
+			p.watchSilence(device)
+			continue
 		}
 		p.judgeSilence(device, p.clock, out)
 	}

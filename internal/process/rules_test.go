@@ -41,6 +41,22 @@ func (r *recorder) events() (list []string) {
 	return list
 }
 
+// openAlerts returns the open alerts that the last states have.
+func (r *recorder) openAlerts(t fatal) (list []string) {
+	t.Helper()
+	for _, text := range r.states {
+		state, err := wire.DecodeDeviceState(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, raised := range state.OpenAlerts() {
+			list = append(list, string(wire.AppendAlert(nil, &raised)))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // rulesInForce returns the stored rules as name, version and "deleted" or threshold.
 func (r *recorder) rulesInForce(t fatal) (list []string) {
 	t.Helper()
@@ -132,7 +148,7 @@ func TestAlertsOfARuleThatGoesAreCleared(t *testing.T) {
 		"inverted":     {change(threshold("limit", 8, 26), func(r *iot.Rule) { r.Below = true }), []string{"limit a cleared rule_changed", "limit b cleared rule_changed"}},
 		"for one less": {change(threshold("limit", 8, 25), func(r *iot.Rule) { r.Devices = []iot.DeviceID{"b"} }), []string{"limit a cleared not_selected"}},
 		"disabled":     {change(threshold("limit", 8, 25), func(r *iot.Rule) { r.Disabled = true }), []string{"limit a cleared not_selected", "limit b cleared not_selected"}},
-		"more urgent":  {change(threshold("limit", 8, 25), func(r *iot.Rule) { r.Severity = iot.Critical }), nil},
+		"more urgent":  {change(threshold("limit", 8, 25), func(r *iot.Rule) { r.Severity = iot.Critical }), []string{"limit a updated rule_changed", "limit b updated rule_changed"}},
 	} {
 		var j journal
 		j.rule(0, threshold("limit", 7, 25))
@@ -146,7 +162,7 @@ func TestAlertsOfARuleThatGoesAreCleared(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cleared := slices.ContainsFunc(c.want, func(event string) bool { return strings.Contains(event, " "+string(id)+" ") })
+			cleared := slices.ContainsFunc(c.want, func(event string) bool { return strings.Contains(event, " "+string(id)+" cleared") })
 			if open := len(state.OpenAlerts()); (open == 1) == cleared {
 				t.Errorf("%s: got %d open alerts in the state of %s, cleared %v", name, open, id, cleared)
 			}
@@ -379,5 +395,80 @@ func TestAConditionKeepsItsMemoryOverVersionsOfItsRule(t *testing.T) {
 		j.reading(9, "a", 9, 20)
 		j.reading(11, "a", 11, 20)
 		equal(t, name, onePass(t, j).events(), c.want)
+	}
+}
+
+// An open alert follows its rule: how urgent it is and what is to be done at once, also on a silent device, and what was judged once that is true. What people
+// have done about it stays.
+func TestOpenAlertsFollowTheirRules(t *testing.T) {
+	change := func(version int64, limit float64, severity iot.Severity, text string) iot.RuleEntry {
+		entry := threshold("limit", version, limit)
+		entry.Rule.Severity, entry.Rule.TextEN, entry.Rule.Procedure = severity, text, "https://plant.example/"+text
+		return entry
+	}
+	var j journal
+	j.rule(0, threshold("limit", 7, 25))
+	j.rule(0, threshold("other", 7, 20))
+	j.reading(1, "a", 1, 26)
+	id := iot.AlertID("limit", iot.Identity{ID: "a"}, at(1))
+	j.command(2, "a", iot.Command{ID: "ack", Action: iot.Acknowledge, Actor: "u-1", Time: at(2), Alert: id})
+	j.rule(3, change(8, 25.5, iot.Critical, "hot"))    // 26 is beyond it, too.
+	j.rule(4, change(8, 25.5, iot.Critical, "hot"))    // The same again.
+	j.rule(5, change(9, 28, iot.Info, "less"))         // 26 is not: that is not said before a reading is.
+	j.reading(6, "a", 6, 29)                           // It is.
+	j.reading(7, "a", 7, 29)                           // Nothing else.
+	j.rule(8, change(10, 40, iot.Warning, "unlikely")) // The next reading clears it.
+	j.reading(9, "a", 9, 29)
+	want := []string{
+		"raised info 25 26 温度超过阈值: 26°C > 25°C",
+		"acknowledged info 25 26 温度超过阈值: 26°C > 25°C u-1",
+		"updated critical 25.5 26 hot u-1 rule_changed",
+		"updated info 25.5 26 hot u-1 rule_changed",
+		"updated info 28 29 less u-1 rule_changed",
+		"updated warning 28 29 less u-1 rule_changed",
+		"cleared warning 28 29 less u-1",
+	}
+	out := onePass(t, j)
+	var got []string
+	for _, text := range out.alerts {
+		a, err := wire.DecodeAlert([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Rule == "limit" {
+			got = append(got, strings.TrimSpace(fmt.Sprint(a.Transition, " ", a.Severity, " ", a.Threshold, " ", a.Value, " ", a.Message, " ", a.AckedBy, " ", a.Reason)))
+		}
+	}
+	for i := range got {
+		got[i] = strings.ReplaceAll(got[i], "  ", " ")
+	}
+	equal(t, "events", got, want)
+}
+
+// An alert that has followed its rule is the same after a restart at any record: in its device's state, in its events and in the summaries that list it.
+func TestAlertsFollowTheirRulesAlsoOverRestarts(t *testing.T) {
+	entry := func(version int64, limit float64, severity iot.Severity) iot.RuleEntry {
+		entry := threshold("limit", version, limit)
+		entry.Rule.Severity, entry.Rule.Latch = severity, version == 9
+		return entry
+	}
+	var j journal
+	j.rule(0, entry(7, 25, iot.Info))
+	j.reading(1, "a", 1, 26)
+	j.rule(2, entry(8, 28, iot.Critical))
+	j.reading(3, "a", 3, 29)
+	j.rule(4, entry(9, 27, iot.Warning))
+	j.reading(5, "a", 5, 29)
+	j.tick(40)
+	j.reading(41, "a", 41, 20)
+	j.rule(42, entry(10, 22, iot.Critical))
+	j.tick(75)
+	want := onePass(t, j)
+	for cut := range j {
+		first, p := owned(t, options(t), j[:cut], process.Checkpoint{}, newRecorder())
+		got, _ := owned(t, options(t), j, p.Checkpoint(), first)
+		equal(t, fmt.Sprint("events, restarted at ", cut), got.alerts, want.alerts)
+		equal(t, fmt.Sprint("windows, restarted at ", cut), got.finals, want.finals)
+		equal(t, fmt.Sprint("state, restarted at ", cut), got.openAlerts(t), want.openAlerts(t))
 	}
 }

@@ -32,6 +32,8 @@ test('what happened is what has changed since the event before', () => {
     { ...base, state: 'raised', alarm_state: 'unacknowledged' }, { ...base, state: 'cleared', alarm_state: 'returned_unacknowledged' },
     { ...base, state: 'cleared', alarm_state: 'normal', reason: 'acknowledgement_waived' }, { ...base, state: 'noted', alarm_state: 'normal', actor: 'u', comment: 'late' },
   ]).map(({ what }) => what), ['raised', 'cleared', 'waived', 'comment']);
+  assert.deepEqual(storyOf([{ ...base, state: 'raised', alarm_state: 'unacknowledged' }, { ...base, state: 'updated', alarm_state: 'unacknowledged', reason: 'rule_changed', actor: 'u-1', comment: 'too low' }])
+    .map(({ what }) => what), ['raised', 'changed'], 'it follows its rule, with the words of who has changed that');
   assert.deepEqual(storyOf([{ ...base, state: 'cleared', alarm_state: 'normal' }]).map(({ what }) => what), ['cleared'], 'one of the past');
 });
 

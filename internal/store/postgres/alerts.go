@@ -22,7 +22,8 @@ const storeAlert = `INSERT INTO alerts AS a
 	WHERE NOT $19 OR NOT coalesce((SELECT cleared IS NULL OR cleared >= $15 FROM alerts
 		WHERE tenant = $33 AND device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
 	ON CONFLICT (id) DO UPDATE SET
-		severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
+		severity = excluded.severity, state = excluded.state, message = excluded.message, message_en = excluded.message_en, value = excluded.value,
+		threshold = excluded.threshold, procedure = excluded.procedure,
 		time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
 		area = excluded.area, acknowledged = excluded.acknowledged, acknowledged_by = excluded.acknowledged_by,
 		suppressed = excluded.suppressed, suppressed_until = excluded.suppressed_until, suppressed_by = excluded.suppressed_by,

@@ -54,7 +54,8 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 			 message_en, procedure, latched, reason)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
-			severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
+			severity = excluded.severity, state = excluded.state, message = excluded.message, message_en = excluded.message_en, value = excluded.value,
+			threshold = excluded.threshold, procedure = excluded.procedure,
 			time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
 			area = excluded.area, acknowledged = excluded.acknowledged, acknowledged_by = excluded.acknowledged_by,
 			suppressed = excluded.suppressed, suppressed_until = excluded.suppressed_until, suppressed_by = excluded.suppressed_by,

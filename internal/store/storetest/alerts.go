@@ -88,6 +88,7 @@ func alertsKeepTheirEvents(t *testing.T, store Store) {
 	event.MessageEN, event.Procedure = "too hot", "https://plant.example/hot"
 	latched := later(event, iot.Updated, 20)
 	latched.Latched = at(20)
+	latched.Severity, latched.Threshold, latched.MessageEN, latched.Procedure = iot.Critical, 31, "much too hot", "https://plant.example/very-hot" // Its rule was changed.
 	acked := later(latched, iot.Acknowledged, 30)
 	acked.AckedAt, acked.AckedBy, acked.Actor, acked.Comment = at(30), "u-17", "u-17", "bearing ordered"
 	reset := later(acked, iot.Cleared, 60)
@@ -117,7 +118,7 @@ func alertsKeepTheirEvents(t *testing.T, store Store) {
 	}
 	got := alerts(t, store, api.AlertsQuery{})
 	if i := slices.IndexFunc(got, func(a api.ArchivedAlert) bool { return a.ID == event.ID }); i < 0 || !got[i].Latched.Equal(at(20)) ||
-		got[i].MessageEN != "too hot" || got[i].Procedure != event.Procedure || got[i].Reason != iot.WasReset {
+		got[i].Severity != iot.Critical || got[i].Threshold != 31 || got[i].MessageEN != "much too hot" || got[i].Procedure != latched.Procedure || got[i].Reason != iot.WasReset {
 		t.Errorf("got %+v, want all that the alert says", got)
 	}
 }

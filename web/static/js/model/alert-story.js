@@ -3,7 +3,7 @@
 /**
  * @typedef {import('./history.js').AlertEvent} AlertEvent
  *
- * @typedef {'raised' | 'cleared' | 'reset' | 'acknowledged' | 'shelved' | 'out_of_service' | 'by_design' | 'by_parent' | 'suppression_ended' | 'latched' | 'again' | 'waived' | 'comment' | 'value'} Happening
+ * @typedef {'raised' | 'cleared' | 'reset' | 'acknowledged' | 'shelved' | 'out_of_service' | 'by_design' | 'by_parent' | 'suppression_ended' | 'latched' | 'again' | 'waived' | 'comment' | 'changed' | 'value'} Happening
  *
  * @typedef {{what: Happening, event: AlertEvent}} Chapter
  */
@@ -33,6 +33,7 @@ function happening(before, event) {
   if (unseen(before) && !unseen(event)) return 'acknowledged';
   if (before.suppressed !== event.suppressed || before.suppressed_until !== event.suppressed_until) return event.suppressed ?? 'suppression_ended';
   if (latched(event) !== latched(before)) return latched(event) ? 'latched' : 'again';
+  if (event.reason === 'rule_changed') return 'changed';
   return event.comment ? 'comment' : 'value';
 }
 

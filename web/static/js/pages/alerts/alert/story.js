@@ -16,7 +16,7 @@ import { texts } from './texts.js';
 const words = {
   raised: texts.storyRaised, cleared: texts.storyCleared, reset: texts.storyReset, acknowledged: texts.storyAcknowledged, shelved: texts.storyShelved,
   out_of_service: texts.storyOutOfService, by_design: texts.storyByDesign, by_parent: texts.storyByParent, suppression_ended: texts.storySuppressionEnded, latched: texts.storyLatched, again: texts.storyAgain,
-  waived: texts.storyWaived, comment: texts.storyComment, value: texts.storyValue,
+  waived: texts.storyWaived, comment: texts.storyComment, changed: texts.storyChanged, value: texts.storyValue,
 };
 
 /** @type {Record<string, import('../../../locale/locale.js').Text>} */
@@ -38,7 +38,7 @@ export function showStory(element, { events, alert }, session) {
     <tbody>${storyOf(events).map(({ what, event }) => {
       const at = Date.parse(event.timestamp);
       const until = event.suppressed_until ? locale.timeOrDate(Date.parse(event.suppressed_until), clock.now()) : locale.t(terms.unknown);
-      const reason = reasons[event.reason ?? ''];
+      const reason = what === 'changed' ? undefined : reasons[event.reason ?? ''];
       return html`<tr>
         <th scope="row"><time datetime=${event.timestamp} title=${locale.dateTime(at)}>${locale.timeOrDate(at, clock.now())}</time></th>
         <td><span class="story-what">${locale.t(words[what], { time: until })}${reason ? html` (${locale.t(reason)})` : nothing}</span>

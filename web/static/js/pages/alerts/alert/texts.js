@@ -43,6 +43,7 @@ export const texts = {
   storyAgain: { en: 'The condition is violated again', zh: '条件再次越限' },
   storyWaived: { en: 'Nobody has to acknowledge it any more', zh: '不再需要确认' },
   storyComment: { en: 'A comment', zh: '添加备注' },
+  storyChanged: { en: 'Follows its rule, which was changed', zh: '规则已更改，告警随之改变' },
   storyValue: { en: 'Another value', zh: '数值更新' },
   reasonNotSelected: { en: 'the rule no longer watches the device', zh: '规则不再监视该设备' },
   reasonRuleChanged: { en: 'the rule was changed', zh: '规则已更改' },
