@@ -17,10 +17,31 @@ import (
 
 // ConfiguredNotifications is what the process that sends has configured. It has no secrets.
 type ConfiguredNotifications struct {
-	Origin    NotificationOrigin     `json:"origin"`
-	Channels  []NotificationChannel  `json:"channels"`
-	Routes    []NotificationRoute    `json:"routes"`
-	Calendars []NotificationCalendar `json:"calendars"`
+	Origin   NotificationOrigin    `json:"origin"`
+	Channels []NotificationChannel `json:"channels"`
+	// TimeZone is that of routes and calendars that have none of their own.
+	TimeZone string `json:"time_zone,omitempty"`
+	// Routes and Calendars are in force.
+	Routes    []notify.RouteSpec    `json:"routes"`
+	Calendars []notify.CalendarSpec `json:"calendars"`
+	// Configured is what holds where nobody has decided anything, Decided which decision is in force. An older version, which goes by its configuration
+	// alone, has neither; one that has just started and has not read what is decided has no Decided.
+	Configured *ConfiguredRoutes     `json:"configured,omitempty"`
+	Decided    *NotificationsInForce `json:"decided,omitempty"`
+}
+
+// ConfiguredRoutes are routes and calendars of a configuration.
+type ConfiguredRoutes struct {
+	Routes    []notify.RouteSpec    `json:"routes"`
+	Calendars []notify.CalendarSpec `json:"calendars"`
+}
+
+// NotificationsInForce is which decision about notifications is in force.
+type NotificationsInForce struct {
+	// Version is that of the decision; 0 if nobody has decided anything.
+	Version int64 `json:"version"`
+	// Missing are, in words, the channels and calendars that it names and that the configuration does not have any more.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // NotificationOrigin says whose configuration it is.
@@ -37,72 +58,6 @@ type NotificationChannel struct {
 	Kind       string   `json:"kind" enum:"mail,webhook,alertmanager,dingtalk,wecom,feishu,slack,teams,telegram" doc:"What sends the messages."`
 	Language   string   `json:"language" enum:"zh,en" doc:"That of its messages."`
 	Recipients []string `json:"recipients,omitempty" doc:"The addresses of a mail channel. Each has its own deliveries."`
-}
-
-// NotificationSpan is a time of day on some days of the week.
-type NotificationSpan struct {
-	Days []string `json:"days,omitempty" doc:"On which days it begins: mon to sun; absent means every day."`
-	From string   `json:"from" doc:"When it begins: hh:mm."`
-	To   string   `json:"to" doc:"When it ends: hh:mm, on the next day if that is not after from."`
-}
-
-// NotificationStep is a step of escalation.
-type NotificationStep struct {
-	AfterSeconds float64  `json:"after_seconds" doc:"How long after the alert was notified, if nobody has acknowledged it."`
-	Channels     []string `json:"channels,omitempty" doc:"Who is notified as well."`
-	OnCall       []string `json:"on_call,omitempty" doc:"Calendars whose channels on call are notified as well."`
-}
-
-// NotificationRoute is who is notified of which alerts.
-type NotificationRoute struct {
-	Name            string             `json:"name" doc:"The name."`
-	Severities      []string           `json:"severities,omitempty" doc:"Which alerts: only those of these severities. So with areas, types, rules, tenants and labels; absent means all."`
-	Areas           []string           `json:"areas,omitempty" doc:"Only devices of these areas, and of those below them."`
-	Types           []string           `json:"types,omitempty" doc:"Only devices of these types."`
-	Rules           []string           `json:"rules,omitempty" doc:"Only alerts of these rules."`
-	Tenants         []string           `json:"tenants,omitempty" doc:"Only devices of these tenants."`
-	Labels          map[string]string  `json:"labels,omitempty" doc:"Only devices with these labels."`
-	Times           []NotificationSpan `json:"times,omitempty" doc:"Only alerts that come at these times."`
-	TimeZone        string             `json:"time_zone" doc:"That of times and quiet."`
-	Continue        bool               `json:"continue,omitempty" doc:"Whether the routes behind it are looked at, too."`
-	Channels        []string           `json:"channels,omitempty" doc:"Who is notified."`
-	OnCall          []string           `json:"on_call,omitempty" doc:"Calendars whose channels on call are notified."`
-	GroupBy         []string           `json:"group_by" doc:"What the alerts of one message have in common, besides tenant and severity."`
-	WaitSeconds     float64            `json:"wait_seconds" doc:"How long the first alert of a group waits for others."`
-	IntervalSeconds float64            `json:"interval_seconds" doc:"The least time between two messages about a group."`
-	RepeatSeconds   float64            `json:"repeat_seconds" doc:"How often a message is repeated while nobody acknowledges; 0 means never."`
-	Escalate        []NotificationStep `json:"escalate,omitempty" doc:"Who else is notified if nobody acknowledges."`
-	Quiet           []NotificationSpan `json:"quiet,omitempty" doc:"When only critical alerts are notified. Others wait for the end."`
-}
-
-// NotificationShift is who is on call at a time of the week.
-type NotificationShift struct {
-	NotificationSpan
-	Channels []string `json:"channels" doc:"Who is on call."`
-}
-
-// NotificationOverride replaces everybody else for a time.
-type NotificationOverride struct {
-	From     string   `json:"from" doc:"When it begins, in the calendar's time zone."`
-	Until    string   `json:"until" doc:"When it ends."`
-	Channels []string `json:"channels" doc:"Who is on call."`
-}
-
-// NotificationRotation has channels take turns.
-type NotificationRotation struct {
-	Start    string   `json:"start" doc:"When the first turn begins, in the calendar's time zone."`
-	Days     int      `json:"days" doc:"How long a turn is."`
-	Channels []string `json:"channels" doc:"Who takes turns, in this order."`
-}
-
-// NotificationCalendar says who is on call: what overrides, then the shifts, then the rotation, then otherwise.
-type NotificationCalendar struct {
-	Name      string                 `json:"name" doc:"The name."`
-	TimeZone  string                 `json:"time_zone" doc:"That of its times."`
-	Overrides []NotificationOverride `json:"overrides,omitempty" doc:"The first that holds comes before everything else."`
-	Shifts    []NotificationShift    `json:"shifts,omitempty" doc:"All that hold."`
-	Rotation  *NotificationRotation  `json:"rotation,omitempty" doc:"Where no shift holds."`
-	Otherwise []string               `json:"otherwise" doc:"Who is on call if nobody else is."`
 }
 
 // delivery is a delivery as the API shows it.
@@ -198,7 +153,7 @@ func (s *server) registerNotifications(api huma.API) {
 
 // notificationRoutes is the answer with routes and calendars.
 type notificationRoutes struct {
-	Items     []NotificationRoute `json:"items" nullable:"false" doc:"The routes, in the order in which they are tried."`
+	Items     []notify.RouteSpec  `json:"items" nullable:"false" doc:"The routes, in the order in which they are tried."`
 	Calendars []shownCalendar     `json:"calendars" nullable:"false" doc:"The calendars."`
 	Origin    *NotificationOrigin `json:"origin,omitempty" doc:"Whose configuration it is; absent if no process sends notifications."`
 }
@@ -236,7 +191,7 @@ type deliveryPage struct {
 
 // shownCalendar is a calendar with who is on call.
 type shownCalendar struct {
-	NotificationCalendar
+	notify.CalendarSpec
 	OnCall []onCall `json:"next" nullable:"false" doc:"Who is on call from now on, for a week."`
 }
 
@@ -249,7 +204,7 @@ type onCall struct {
 
 // configuredNotifications returns what is configured; nothing if no process sends notifications.
 func (s *server) configuredNotifications(ctx context.Context) (*ConfiguredNotifications, error) {
-	configured := &ConfiguredNotifications{Channels: []NotificationChannel{}, Routes: []NotificationRoute{}, Calendars: []NotificationCalendar{}}
+	configured := &ConfiguredNotifications{Channels: []NotificationChannel{}, Routes: []notify.RouteSpec{}, Calendars: []notify.CalendarSpec{}}
 	text, err := s.o.Notifications.Configured(ctx)
 	if err := s.historyProblem(ctx, err); err != nil {
 		return configured, err

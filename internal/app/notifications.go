@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -30,7 +28,10 @@ func (s *Service) makeNotifier(context.Context) error {
 	if !s.has(config.RoleNotifier) || len(s.cfg.Notifications.Channels) == 0 {
 		return nil
 	}
-	plan, err := newPlan(&s.cfg.Notifications)
+	shown := publishedNotifications(&s.cfg.Notifications)
+	shown.Origin = api.NotificationOrigin{Program: s.name, Host: gatewayName(), File: s.cfg.File, Since: time.Now().UTC().Truncate(time.Second)}
+	plans := &plans{setup: newSetup(&s.cfg.Notifications), shown: shown, store: s.control}
+	configured, err := plans.plan(nil)
 	if err != nil {
 		return err
 	}
@@ -38,19 +39,13 @@ func (s *Service) makeNotifier(context.Context) error {
 	if err != nil {
 		return err
 	}
-	shown := publishedNotifications(&s.cfg.Notifications)
-	shown.Origin = api.NotificationOrigin{Program: s.name, Host: gatewayName(), File: s.cfg.File, Since: time.Now().UTC().Truncate(time.Second)}
-	published, err := json.Marshal(shown)
-	if err != nil {
-		return fmt.Errorf("notifications: %w", err)
-	}
 	m := &s.metrics.Notifications
 	for name := range senders {
 		m.Channel(name)
 	}
 	notifier := deliver.New(deliver.Options{
-		Store: s.notices, Log: &feed.Alerts{Dial: s.dial, Topics: s.topics, Logger: s.Logger}, Plan: plan, Senders: senders, Labels: s.deviceLabels,
-		Published: published, Keep: s.cfg.Notifications.Keep, Logger: observe.Sparing(s.Logger, repeatedLogs), Now: time.Now,
+		Store: s.notices, Log: &feed.Alerts{Dial: s.dial, Topics: s.topics, Logger: s.Logger}, Planned: *configured, Follow: plans.follow, Senders: senders, Labels: s.deviceLabels,
+		Keep: s.cfg.Notifications.Keep, Logger: observe.Sparing(s.Logger, repeatedLogs), Now: time.Now,
 		Metrics: deliver.Metrics{
 			Tried: m.Tried, Waiting: m.Waiting, Open: m.Open, Sending: m.Sending, Unrouted: m.Unrouted, Untracked: m.Untracked,
 			FromMemory: m.FromMemory, Failed: m.Failed,
@@ -119,28 +114,19 @@ func zoneName(names ...string) string {
 	return found.String()
 }
 
-// newPlan returns who is notified of what.
-func newPlan(cfg *config.Notifications) (*notify.Plan, error) {
-	plan := &notify.Plan{Recipients: make(map[string][]string), Calendars: make(map[string]*notify.Calendar)}
+// newSetup returns what is configured about who is notified of what.
+func newSetup(cfg *config.Notifications) *notify.Setup {
+	setup := &notify.Setup{Recipients: make(map[string][]string), Routes: []notify.RouteSpec{}, Calendars: []notify.CalendarSpec{}}
 	for i := range cfg.Channels {
-		plan.Recipients[cfg.Channels[i].Name] = recipients(&cfg.Channels[i])
+		setup.Recipients[cfg.Channels[i].Name] = recipients(&cfg.Channels[i])
 	}
 	for i := range cfg.Calendars {
-		shown := publishedCalendar(&cfg.Calendars[i], cfg.TimeZone)
-		calendar, err := shown.Calendar()
-		if err != nil {
-			return nil, fmt.Errorf("notifications.calendars[%d]: %w", i, err)
-		}
-		plan.Calendars[cfg.Calendars[i].Name] = calendar
+		setup.Calendars = append(setup.Calendars, calendarSpec(&cfg.Calendars[i], cfg.TimeZone))
 	}
 	for i := range cfg.Routes {
-		route, err := newRoute(&cfg.Routes[i], cfg.TimeZone)
-		if err != nil {
-			return nil, fmt.Errorf("notifications.routes[%d]: %w", i, err)
-		}
-		plan.Routes = append(plan.Routes, route)
+		setup.Routes = append(setup.Routes, routeSpec(&cfg.Routes[i], cfg.TimeZone))
 	}
-	return plan, nil
+	return setup
 }
 
 func recipients(channel *config.Channel) []string {
@@ -148,54 +134,6 @@ func recipients(channel *config.Channel) []string {
 		return channel.Mail.To
 	}
 	return nil
-}
-
-func newTimes(spans []config.Span, in *time.Location) (notify.Times, error) {
-	times := notify.Times{Zone: in}
-	for i := range spans {
-		span, err := (*api.NotificationSpan)(&spans[i]).Span()
-		if err != nil {
-			return times, err
-		}
-		times.Spans = append(times.Spans, span)
-	}
-	return times, nil
-}
-
-func newRoute(configured *config.Route, standard string) (notify.Route, error) {
-	r := configured.Filled()
-	in := zone(r.TimeZone, standard)
-	times, err := newTimes(r.Times, in)
-	if err != nil {
-		return notify.Route{}, err
-	}
-	quiet, err := newTimes(r.Quiet, in)
-	if err != nil {
-		return notify.Route{}, err
-	}
-	route := notify.Route{
-		Name: r.Name, Continue: r.Continue, Channels: r.Channels, OnCall: r.OnCall, Wait: *r.Wait, Interval: *r.Interval, Repeat: *r.Repeat, Quiet: &quiet,
-		Match: notify.Match{Rules: r.Rules, Labels: r.Labels, Times: times},
-	}
-	for _, severity := range r.Severities {
-		route.Match.Severities = append(route.Match.Severities, iot.Severity(severity))
-	}
-	for _, area := range r.Areas {
-		route.Match.Areas = append(route.Match.Areas, iot.Area(area).Canonical())
-	}
-	for _, deviceType := range r.Types {
-		route.Match.Types = append(route.Match.Types, iot.DeviceType(deviceType))
-	}
-	for _, tenant := range r.Tenants {
-		route.Match.Tenants = append(route.Match.Tenants, iot.Tenant(tenant))
-	}
-	for _, by := range r.GroupBy {
-		route.GroupBy = append(route.GroupBy, notify.GroupBy(by))
-	}
-	for _, step := range r.Escalate {
-		route.Escalate = append(route.Escalate, notify.Step{After: step.After, Channels: step.Channels, OnCall: step.OnCall})
-	}
-	return route, nil
 }
 
 // newSenders returns the senders of the channels by name.
@@ -276,7 +214,7 @@ func newSender(c *config.Channel, writer notify.Writer, agent string) deliver.Se
 
 // publishedNotifications returns what the API shows of the configuration: no secrets, and no addresses that contain one.
 func publishedNotifications(cfg *config.Notifications) *api.ConfiguredNotifications {
-	published := &api.ConfiguredNotifications{Channels: []api.NotificationChannel{}, Routes: []api.NotificationRoute{}, Calendars: []api.NotificationCalendar{}}
+	published := &api.ConfiguredNotifications{Channels: []api.NotificationChannel{}, TimeZone: zoneName(cfg.TimeZone)}
 	for i := range cfg.Channels {
 		c := &cfg.Channels[i]
 		language := cfg.Language
@@ -285,44 +223,38 @@ func publishedNotifications(cfg *config.Notifications) *api.ConfiguredNotificati
 		}
 		published.Channels = append(published.Channels, api.NotificationChannel{Name: c.Name, Kind: c.Kinds()[0], Language: language, Recipients: recipients(c)})
 	}
-	for i := range cfg.Calendars {
-		published.Calendars = append(published.Calendars, publishedCalendar(&cfg.Calendars[i], cfg.TimeZone))
-	}
-	for i := range cfg.Routes {
-		published.Routes = append(published.Routes, publishedRoute(&cfg.Routes[i], cfg.TimeZone))
-	}
 	return published
 }
 
-func publishedCalendar(c *config.Calendar, standard string) api.NotificationCalendar {
-	calendar := api.NotificationCalendar{Name: c.Name, TimeZone: zoneName(c.TimeZone, standard), Otherwise: c.Otherwise}
+func calendarSpec(c *config.Calendar, standard string) notify.CalendarSpec {
+	calendar := notify.CalendarSpec{Name: c.Name, TimeZone: zoneName(c.TimeZone, standard), Otherwise: c.Otherwise}
 	for _, s := range c.Shifts {
-		calendar.Shifts = append(calendar.Shifts, api.NotificationShift{NotificationSpan: api.NotificationSpan{Days: s.Days, From: s.From, To: s.To}, Channels: s.Channels})
+		calendar.Shifts = append(calendar.Shifts, notify.ShiftSpec{SpanSpec: notify.SpanSpec{Days: s.Days, From: s.From, To: s.To}, Channels: s.Channels})
 	}
 	for _, o := range c.Overrides {
-		calendar.Overrides = append(calendar.Overrides, api.NotificationOverride(o))
+		calendar.Overrides = append(calendar.Overrides, notify.OverrideSpec(o))
 	}
 	if c.Rotation != nil {
-		calendar.Rotation = &api.NotificationRotation{Start: c.Rotation.Start, Days: c.Rotation.Days, Channels: c.Rotation.Channels}
+		calendar.Rotation = &notify.RotationSpec{Start: c.Rotation.Start, Days: c.Rotation.Days, Channels: c.Rotation.Channels}
 	}
 	return calendar
 }
 
-func publishedRoute(configured *config.Route, standard string) api.NotificationRoute {
+func routeSpec(configured *config.Route, standard string) notify.RouteSpec {
 	r := configured.Filled()
-	route := api.NotificationRoute{
+	route := notify.RouteSpec{
 		Name: r.Name, Severities: r.Severities, Areas: r.Areas, Types: r.Types, Rules: r.Rules, Tenants: r.Tenants, Labels: r.Labels, Continue: r.Continue,
 		Channels: r.Channels, OnCall: r.OnCall, GroupBy: r.GroupBy, WaitSeconds: r.Wait.Seconds(), IntervalSeconds: r.Interval.Seconds(),
 		RepeatSeconds: r.Repeat.Seconds(), TimeZone: zoneName(r.TimeZone, standard),
 	}
 	for _, s := range r.Times {
-		route.Times = append(route.Times, api.NotificationSpan(s))
+		route.Times = append(route.Times, notify.SpanSpec(s))
 	}
 	for _, s := range r.Quiet {
-		route.Quiet = append(route.Quiet, api.NotificationSpan(s))
+		route.Quiet = append(route.Quiet, notify.SpanSpec(s))
 	}
 	for _, step := range r.Escalate {
-		route.Escalate = append(route.Escalate, api.NotificationStep{AfterSeconds: step.After.Seconds(), Channels: step.Channels, OnCall: step.OnCall})
+		route.Escalate = append(route.Escalate, notify.StepSpec{AfterSeconds: step.After.Seconds(), Channels: step.Channels, OnCall: step.OnCall})
 	}
 	return route
 }

@@ -1,4 +1,4 @@
-// Package control holds what people decide: so far registry entries of devices, rules and maps of sources. A decision is validated, gets a version
+// Package control holds what people decide: so far registry entries of devices, rules, maps of sources, and who is notified of alerts. A decision is validated, gets a version
 // and an audit entry in one database transaction. It is in force once the processors have read it from the log; Loop brings it
 // there.
 package control

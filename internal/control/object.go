@@ -19,12 +19,15 @@ const (
 	Map    Kind = "map"
 	// Type is a device type. It is decided once, and neither changed nor deleted: its values have been counted.
 	Type Kind = "type"
+	// Notifications is who is notified of alerts. The notifier reads it from the database; see Registry.ChangeNotifications.
+	Notifications Kind = "notifications"
 )
 
-// known reports whether this version of the program has the kind. A newer one may have stored others in the same database while both run.
-func (k Kind) known() bool { return k == Device || k == Rule || k == Map || k == Type }
+// relayed reports whether this version of the program brings objects of the kind into the log. A newer one may have stored others in the same database
+// while both run.
+func (k Kind) relayed() bool { return k == Device || k == Rule || k == Map || k == Type }
 
-// Ref names an object: a device, a rule, the map of a source or a device type.
+// Ref names an object: a device, a rule, the map of a source, a device type, or who is notified of alerts.
 type Ref struct {
 	Kind Kind
 	// Tenant is the owner of a device, empty for anything else.

@@ -162,8 +162,8 @@ func (l *Loop) consider(ctx context.Context, objects []Object, now time.Time) er
 	var confirmed []Object
 	var contradicted []Ref
 	for _, o := range objects {
-		if !o.Kind.known() || (o.Kind == Map || o.Kind == Type) && !l.InForce.mapsKnown() {
-			continue // Everything is compared once the maps are known. Other kinds are for the version that has them.
+		if !o.Kind.relayed() || (o.Kind == Map || o.Kind == Type) && !l.InForce.mapsKnown() {
+			continue // Everything is compared once the maps are known. Other kinds are not for the log, or for the version that has them.
 		}
 		switch result, _ := l.InForce.compare(&o); result {
 		case agreed:

@@ -25,7 +25,7 @@ func (p *Planner) Decide(now, stopped time.Time, waiting []Delivery) (decided []
 	passed := make(map[Target][]View)
 	for g := range p.groupsAt(now) {
 		delete(p.dirty, g)
-		r := p.plan.route(g.Route)
+		r := p.routeOf(g)
 		c := g.count()
 		if g.rest(&c) {
 			p.changedGroups[g.ID] = true
@@ -89,7 +89,7 @@ func (p *Planner) notify(g *Group, r *Route, c *census, kind Kind, now time.Time
 	for _, t := range g.members {
 		if t.Over != nil {
 			p.drop(t, g)
-		} else if t.needsSomebody() && g.Since.IsZero() {
+		} else if t.needs(g) && g.Since.IsZero() {
 			g.Since = now
 		}
 	}

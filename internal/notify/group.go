@@ -35,7 +35,9 @@ type Group struct {
 type Tracked struct {
 	Alert    `json:"alert"`
 	Position iot.Position `json:"at"`
-	// Groups are those that it belongs to, by their ids.
+	// Came is when the alert came, or got another severity or area: the time for which routes select. Zero in what an older version has stored.
+	Came time.Time `json:"came"`
+	// Groups are those that it belongs to, by their ids. There are none while no route takes the alert: another plan may.
 	Groups map[string]Membership `json:"groups"`
 }
 
@@ -47,6 +49,26 @@ type Membership struct {
 	Messages int `json:"messages"`
 	// Notified means that it has been notified from memory, while the database was away.
 	Notified bool `json:"notified,omitempty"`
+	// Released means that the group was notified of the alert and its route does not take it any more: people are only notified when it is over.
+	Released bool `json:"released,omitempty"`
+}
+
+// needs reports whether the alert stands and the group is the one that has to find somebody for it.
+func (t *Tracked) needs(g *Group) bool { return t.needsSomebody() && !t.Groups[g.ID].Released }
+
+// came returns for when routes select the alert.
+func (t *Tracked) came(now time.Time) time.Time {
+	if !t.Came.IsZero() {
+		return t.Came
+	}
+	first := time.Time{}
+	for _, m := range t.Groups {
+		first = earliest(first, m.Since)
+	}
+	if first.IsZero() {
+		return now
+	}
+	return first
 }
 
 // notified reports whether a message of the group was of the alert.
@@ -92,12 +114,12 @@ func (g *Group) count() census {
 			if !t.Suppressed || notified {
 				c.view.Open++
 			}
-			if !t.needsSomebody() {
+			if !t.needs(g) {
 				c.view.Acknowledged++
 			} else if notified {
 				c.unacknowledged = earliest(c.unacknowledged, m.Since)
 			}
-			if !notified && t.needsSomebody() {
+			if !notified && t.needs(g) {
 				c.view.New++
 				c.fresh = earliest(c.fresh, m.Since)
 			}
@@ -181,7 +203,7 @@ func (g *Group) view(c *census, most int) View {
 		switch {
 		case t.Over != nil:
 			return 3
-		case !t.needsSomebody():
+		case !t.needs(g):
 			return 2
 		case t.Groups[g.ID].notified(g):
 			return 1

@@ -43,7 +43,7 @@ type groupKey struct {
 
 // Counts are what a Planner has counted.
 type Counts struct {
-	// Unrouted counts alerts that no route matches, Untracked those beyond the limit.
+	// Unrouted counts alerts that no route took when they came, Untracked those beyond the limit.
 	Unrouted, Untracked int
 }
 
@@ -61,17 +61,13 @@ type Row struct {
 	Body []byte
 }
 
-// Load restores what was stored. Alerts whose route is gone are routed anew, as if they had come now. The error is that of a row that this
-// program has not written.
-func (p *Planner) Load(groups, alerts []Row, now time.Time) error {
+// Load restores what was stored. Another plan may have been in force then, so Replan must follow. The error is that of a row that this program has
+// not written.
+func (p *Planner) Load(groups, alerts []Row) error {
 	for _, row := range groups {
 		g := &Group{members: make(map[string]*Tracked)}
 		if err := json.Unmarshal(row.Body, g); err != nil {
 			return fmt.Errorf("stored group %s: %w", row.ID, err)
-		}
-		if p.plan.route(g.Route) == nil {
-			p.changedGroups[g.ID] = true
-			continue
 		}
 		p.groups[g.ID], p.byKey[groupKey{g.Route, g.Key}], p.dirty[g] = g, g, true
 	}
@@ -80,7 +76,9 @@ func (p *Planner) Load(groups, alerts []Row, now time.Time) error {
 		if err := json.Unmarshal(row.Body, t); err != nil {
 			return fmt.Errorf("stored alert %s: %w", row.ID, err)
 		}
-		p.alerts[t.ID] = t
+		if p.alerts[t.ID] = t; t.Groups == nil {
+			t.Groups = make(map[string]Membership)
+		}
 		for id, m := range t.Groups {
 			g := p.groups[id]
 			if g == nil {
@@ -93,11 +91,9 @@ func (p *Planner) Load(groups, alerts []Row, now time.Time) error {
 				t.Groups[id], p.changedAlerts[t.ID] = m, true
 			}
 		}
-		if len(t.Groups) == 0 {
+		if len(t.Groups) == 0 && t.Over != nil {
 			p.changedAlerts[t.ID] = true
-			if t.Over != nil || !p.join(t, nil, false, now) {
-				delete(p.alerts, t.ID)
-			}
+			delete(p.alerts, t.ID)
 		}
 	}
 	return nil
@@ -133,9 +129,9 @@ func (p *Planner) Apply(a *iot.Alert, labels map[string]string, known bool, now 
 	}
 }
 
-// add tracks a new alert, if a route matches it.
+// add tracks a new alert.
 func (p *Planner) add(a *iot.Alert, labels map[string]string, known bool, now time.Time) {
-	t := &Tracked{Alert: NewAlert(a), Position: a.Position, Groups: make(map[string]Membership)}
+	t := &Tracked{Alert: NewAlert(a), Position: a.Position, Came: now, Groups: make(map[string]Membership)}
 	if len(p.alerts) >= maxTracked {
 		p.counts.Untracked++
 		for _, r := range p.plan.match(&t.Alert, labels, known, now) {
@@ -147,7 +143,9 @@ func (p *Planner) add(a *iot.Alert, labels map[string]string, known bool, now ti
 	}
 	if !p.join(t, labels, known, now) {
 		p.counts.Unrouted++
-		return
+		if t.Over != nil || len(p.alerts) >= maxTracked/2 { // Those who are notified come first.
+			return
+		}
 	}
 	p.alerts[t.ID], p.changedAlerts[t.ID] = t, true
 }
@@ -156,15 +154,20 @@ func (p *Planner) add(a *iot.Alert, labels map[string]string, known bool, now ti
 func (p *Planner) join(t *Tracked, labels map[string]string, known bool, now time.Time) bool {
 	routes := p.plan.match(&t.Alert, labels, known, now)
 	for _, r := range routes {
-		g := p.group(r, r.key(&t.Alert), now)
-		if _, member := t.Groups[g.ID]; member {
-			continue
-		}
-		t.Groups[g.ID] = Membership{Since: now, Messages: g.Messages, Notified: p.notified[t.ID]}
-		g.members[t.ID] = t
-		p.dirty[g] = true
+		p.enter(t, r, p.notified[t.ID], now)
 	}
 	return len(routes) > 0
+}
+
+// enter makes an alert a member of the group of a route, if it is not yet. notified means that the route has notified of it from memory.
+func (p *Planner) enter(t *Tracked, r *Route, notified bool, now time.Time) {
+	g := p.group(r, r.key(&t.Alert), now)
+	m, member := t.Groups[g.ID]
+	if m.Released = false; !member {
+		m = Membership{Since: now, Messages: g.Messages, Notified: notified}
+	}
+	t.Groups[g.ID], g.members[t.ID] = m, t
+	p.dirty[g], p.changedAlerts[t.ID] = true, true
 }
 
 // group returns the open group of a key; it opens one if there is none.
@@ -189,13 +192,12 @@ func (p *Planner) group(r *Route, key Key, now time.Time) *Group {
 func (p *Planner) move(t *Tracked, labels map[string]string, known bool, now time.Time) {
 	for id := range t.Groups {
 		g := p.groups[id]
-		if r := p.plan.route(g.Route); r != nil && r.key(&t.Alert) != g.Key {
+		if r := p.plan.route(g.Route); r != nil && !t.Groups[id].Released && r.key(&t.Alert) != g.Key {
 			p.leave(t, g)
 		}
 	}
-	if p.join(t, labels, known, now); len(t.Groups) == 0 {
-		delete(p.alerts, t.ID)
-	}
+	t.Came = now
+	p.join(t, labels, known, now)
 }
 
 // leave removes an alert from a group. If the group has been notified and nobody else is left, people are notified that it is over.
@@ -215,7 +217,7 @@ func (p *Planner) leave(t *Tracked, g *Group) {
 // rejoin makes an alert new again for those who were not notified of it while it was suppressed.
 func (p *Planner) rejoin(t *Tracked, now time.Time) {
 	for id, m := range t.Groups {
-		if g := p.groups[id]; !m.notified(g) || m.Messages < g.Messages && !t.Acknowledged {
+		if g := p.groups[id]; !m.Released && (!m.notified(g) || m.Messages < g.Messages && !t.Acknowledged) {
 			t.Groups[id] = Membership{Since: now, Messages: g.Messages, Notified: m.Notified}
 		}
 	}
@@ -232,6 +234,9 @@ func (p *Planner) end(t *Tracked) {
 			g.Passed++
 		}
 		p.drop(t, g)
+	}
+	if len(t.Groups) == 0 {
+		delete(p.alerts, t.ID)
 	}
 }
 
@@ -311,7 +316,7 @@ func (p *Planner) NotifiedCritical() map[string]bool {
 			continue
 		}
 		for group, m := range t.Groups {
-			notified[id] = notified[id] || m.notified(p.groups[group])
+			notified[id] = notified[id] || !m.Released && m.notified(p.groups[group])
 		}
 	}
 	maps.DeleteFunc(notified, func(_ string, notified bool) bool { return !notified })

@@ -99,9 +99,10 @@ func (w *world) restart() {
 		return rows
 	}
 	w.planner = notify.NewPlanner(w.plan, nil)
-	if err := w.planner.Load(rows(w.groups), rows(w.alerts), w.now); err != nil {
+	if err := w.planner.Load(rows(w.groups), rows(w.alerts)); err != nil {
 		w.t.Fatal(err)
 	}
+	w.planner.Replan(w.plan, nil, true, w.now)
 }
 
 // after lets time pass in steps of a second, and returns what was sent meanwhile, in short.
@@ -552,7 +553,8 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(_ *testing.T, group, alert []byte) {
 		p := notify.NewPlanner(standard(), nil)
-		if p.Load([]notify.Row{{ID: "g", Body: group}}, []notify.Row{{ID: "a", Body: alert}}, start) == nil {
+		if p.Load([]notify.Row{{ID: "g", Body: group}}, []notify.Row{{ID: "a", Body: alert}}) == nil {
+			p.Replan(standard(), nil, true, start)
 			p.Decide(start, start, nil)
 			_, _, _ = p.Changes()
 		}

@@ -110,6 +110,16 @@ type Sender interface {
 // Labels returns the labels of devices; a device without an entry is left out.
 type Labels func(ctx context.Context, devices []iot.Identity) (map[iot.Identity]map[string]string, error)
 
+// Planned is a plan, and what is published once it is in force.
+type Planned struct {
+	Plan *notify.Plan
+	// Published is stored for those who ask what is in force; nil if nothing is.
+	Published []byte
+}
+
+// Follow returns the plan that is to be in force: the same pointer as before while nothing has changed.
+type Follow func(ctx context.Context) (*Planned, error)
+
 // Metrics receives what a Notifier counts. Its functions must not block; nil functions are not called.
 type Metrics struct {
 	// Tried counts a try of a channel: sent, failed (it is tried again) or refused.

@@ -27,6 +27,7 @@ type store struct {
 	groups     map[string][]byte
 	alerts     map[string][]byte
 	deliveries map[string]notify.Delivery
+	published  string
 }
 
 func newStore() *store {
@@ -123,7 +124,20 @@ func (s *store) Asked(context.Context, int) ([]notify.Delivery, error) { return 
 
 func (s *store) Prune(context.Context, time.Time, int, int) (int, error) { return 0, s.do(func() {}) }
 
-func (s *store) Publish(context.Context, string, []byte) error { return s.do(func() {}) }
+func (s *store) Publish(_ context.Context, holder string, published []byte) error {
+	return s.do(func() {
+		if s.holder == holder {
+			s.published = string(published)
+		}
+	})
+}
+
+// shown returns what is published.
+func (s *store) shown() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.published
+}
 
 // log is a deliver.Log of one partition.
 type log struct {
@@ -234,8 +248,14 @@ func (s *sender) set(fail error, hang bool) {
 	s.fail, s.hang = fail, hang
 }
 
-// run runs notifiers on a store and a log until the returned function is called.
+// run runs a notifier on a store and a log until the returned function is called.
 func run(t *testing.T, s *store, l *log, senders map[string]deliver.Sender) (stop func()) {
+	t.Helper()
+	return follow(t, s, l, senders, nil)
+}
+
+// follow is run with what is decided.
+func follow(t *testing.T, s *store, l *log, senders map[string]deliver.Sender, decided deliver.Follow) (stop func()) {
 	t.Helper()
 	plan := &notify.Plan{Recipients: map[string][]string{}}
 	route := notify.Route{Name: "all", GroupBy: []notify.GroupBy{notify.ByRule}, Wait: time.Second, Interval: time.Minute}
@@ -247,7 +267,7 @@ func run(t *testing.T, s *store, l *log, senders map[string]deliver.Sender) (sto
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	n := deliver.New(deliver.Options{
-		Store: s, Log: l, Plan: plan, Senders: senders, Keep: time.Hour, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Store: s, Log: l, Planned: deliver.Planned{Plan: plan, Published: []byte("file")}, Follow: decided, Senders: senders, Keep: time.Hour, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	go func() { done <- n.Run(ctx) }()
 	return func() {

@@ -60,9 +60,9 @@ func (n *Notifier) sendFromMemory(ctx context.Context) error {
 	n.mu.Lock()
 	known := maps.Clone(n.offered)
 	maps.Copy(known, n.known)
-	unsent := n.unsent
+	unsent, plan := n.unsent, n.planned.Plan
 	n.mu.Unlock()
-	deliveries, ids := n.Plan.Urgent(open, known, n.Now())
+	deliveries, ids := plan.Urgent(open, known, n.Now())
 	deliveries = append(unsent, deliveries...)
 	unsent = n.sendNow(ctx, deliveries)
 	n.Metrics.FromMemory(len(deliveries) - len(unsent))

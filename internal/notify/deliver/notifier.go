@@ -16,17 +16,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// Options configure a Notifier. All fields but Labels, Published and Metrics are required.
+// Options configure a Notifier. All fields but Follow, Labels and Metrics are required.
 type Options struct {
 	Store Store
 	Log   Log
-	Plan  *notify.Plan
+	// Planned is what is in force until Follow has returned another one.
+	Planned Planned
+	// Follow is asked for the plan every followEvery. Nil means that it stays the same.
+	Follow Follow
 	// Senders are the channels by name.
 	Senders map[string]Sender
 	// Labels are asked for if a route selects by label.
 	Labels Labels
-	// Published is stored for those who ask what is configured.
-	Published []byte
 	// Keep is how long deliveries are kept.
 	Keep    time.Duration
 	Metrics Metrics
@@ -41,6 +42,8 @@ const (
 	leaseWait  = 2 * time.Second
 	// pollFor is how long one step waits for alerts. Time passes in steps of it.
 	pollFor = 200 * time.Millisecond
+	// followEvery is how often it is asked what people have decided, followFor how long that may take.
+	followEvery, followFor = 400 * time.Millisecond, 3 * time.Second
 	// askEvery is how often the database is asked for deliveries that somebody wants.
 	askEvery = time.Second
 	// outage is how long nothing must have been decided for that to be an outage, after which there is a digest and no storm.
@@ -65,6 +68,8 @@ type Notifier struct {
 
 	// mu guards what follows.
 	mu sync.Mutex
+	// planned is what is in force. Only the session replaces it.
+	planned *Planned
 	// stored is when the database last answered.
 	stored time.Time
 	// others means that another process had the lease when the database last answered.
@@ -78,7 +83,7 @@ type Notifier struct {
 // New returns a notifier.
 func New(options Options) *Notifier {
 	options.Metrics.fill()
-	return &Notifier{Options: options, offered: make(map[string]bool), notified: make(map[string]bool)}
+	return &Notifier{Options: options, planned: &options.Planned, offered: make(map[string]bool), notified: make(map[string]bool)}
 }
 
 // Run notifies people until ctx ends, and retries every failure. It always returns nil.
@@ -172,8 +177,12 @@ type session struct {
 	changes Changes
 	// knownSet means that Notifier.known has been set since the session caught up.
 	knownSet bool
-	// renewed, asked and pruned are when that was done last.
-	renewed, asked, pruned time.Time
+	// publish means that another plan is in force than is published.
+	publish bool
+	// notFollowing means that it is not known at the moment what people have decided.
+	notFollowing bool
+	// renewed, asked, followed and pruned are when that was done last.
+	renewed, asked, followed, pruned time.Time
 }
 
 func (s *session) caughtUp() bool { return len(s.unread) == 0 }
@@ -189,14 +198,13 @@ func (s *session) load(ctx context.Context, before time.Time) error {
 	s.mu.Lock()
 	notified := maps.Clone(s.notified)
 	s.mu.Unlock()
-	s.planner = notify.NewPlanner(s.Plan, notified)
-	if err := s.planner.Load(s.saved.Groups, s.saved.Alerts, now); err != nil {
+	s.planner = notify.NewPlanner(s.planned.Plan, notified)
+	if err := s.planner.Load(s.saved.Groups, s.saved.Alerts); err != nil {
 		return err
 	}
-	if len(s.Published) > 0 {
-		if err := s.Store.Publish(ctx, s.holder, s.Published); err != nil {
-			return fmt.Errorf("store what is configured: %w", err)
-		}
+	s.askForPlan(ctx, now)
+	if err := s.replan(ctx, now); err != nil {
+		return err
 	}
 	if s.reader, err = s.Log.Open(ctx); err != nil {
 		return fmt.Errorf("open the log of alerts: %w", err)
@@ -247,14 +255,14 @@ func (s *session) begin(ctx context.Context, before, now time.Time) error {
 // apply applies events of alerts.
 func (s *session) apply(ctx context.Context, alerts []iot.Alert, now time.Time) error {
 	var labels map[iot.Identity]map[string]string
-	if s.Labels != nil && len(alerts) > 0 && s.Plan.NeedsLabels() {
+	if len(alerts) > 0 {
 		var devices []iot.Identity
 		for i := range alerts {
 			devices = append(devices, alerts[i].Identity())
 		}
 		var err error
-		if labels, err = s.Labels(ctx, devices); err != nil {
-			return fmt.Errorf("read the labels of devices: %w", err)
+		if labels, err = s.labelsOf(ctx, devices); err != nil {
+			return err
 		}
 	}
 	for i := range alerts {
@@ -284,12 +292,20 @@ func (s *session) step(ctx context.Context) error {
 			delete(s.unread, id)
 		}
 	}
+	if s.askForPlan(ctx, now) {
+		if err := s.replan(ctx, now); err != nil {
+			return err
+		}
+	}
 	decided := false
 	if s.caughtUp() {
 		decided = s.decide(now)
 	}
 	s.changes.Outcomes = append(s.changes.Outcomes, s.queue.outcomes()...)
 	if err := s.commit(ctx, now, decided); err != nil {
+		return err
+	}
+	if err := s.publishPlan(ctx); err != nil {
 		return err
 	}
 	if err := s.readAsked(ctx, now); err != nil {
@@ -319,7 +335,7 @@ func (s *session) commit(ctx context.Context, now time.Time, decided bool) (err 
 	if s.changes.Groups, s.changes.Alerts, err = s.planner.Changes(); err != nil {
 		return fmt.Errorf("encode what is to be stored: %w", err)
 	}
-	if s.changes.empty() && now.Sub(s.renewed) < renewEvery && !now.Before(s.renewed) {
+	if s.changes.empty() && !s.publish && now.Sub(s.renewed) < renewEvery && !now.Before(s.renewed) {
 		return nil
 	}
 	if err := s.Store.Commit(ctx, s.holder, leaseLasts, &s.changes); err != nil {
