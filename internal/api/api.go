@@ -22,7 +22,7 @@ const Prefix = "/api/v1"
 const defaultBaseURL = "http://localhost:8080"
 
 // Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, Rules, Trials, RulesInForce, Commands, Handled, System, Sources, SourceMaps,
-// DeadLetters, Appender, Notifications and AllowedOrigins are required.
+// DeadLetters, Appender, Notifications, NotificationPlans and AllowedOrigins are required.
 type Options struct {
 	Fleet Fleet
 	// Complete reports whether the fleet has every device. Until then a device that is not in it may exist. Nil means always.
@@ -58,6 +58,8 @@ type Options struct {
 	Appender Appender
 	// Notifications has what became of the notifications; nil omits it.
 	Notifications Notifications
+	// NotificationPlans serves what people decide about routes and calendars; nil, or no Notifications, omits it.
+	NotificationPlans NotificationPlans
 	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may send requests that change something,
 	// besides the pages of this host.
 	AllowedOrigins []string

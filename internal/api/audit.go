@@ -23,7 +23,7 @@ func (s *server) registerAudit(api huma.API) {
 		Path:        Prefix + "/audit",
 		Tags:        []string{"Devices"},
 		Summary:     "List who has decided what",
-		Description: "The decisions about devices, rules, the maps of sources and device types, the newest first. They are kept as long as control.audit_retention " +
+		Description: "The decisions about devices, rules, the maps of sources, device types and who is notified of alerts, the newest first. They are kept as long as control.audit_retention " +
 			"says, the last one about each of them always.",
 		Errors: []int{http.StatusBadRequest, http.StatusServiceUnavailable},
 	}, s.listAudit)
@@ -50,7 +50,7 @@ type decision struct {
 	Actor    string         `json:"actor" doc:"Who: an opaque id. iotmon: no person, because a database that was restored has lost or repeated a decision."`
 	Action   string         `json:"action" doc:"How: put, patch, import, change or forget; adopt or repeat if nobody has."`
 	Reason   string         `json:"reason,omitempty" doc:"Why it was decided; absent if no reason was given."`
-	Kind     control.Kind   `json:"kind" enum:"device,rule,map,type" doc:"What was decided about."`
+	Kind     control.Kind   `json:"kind" enum:"device,rule,map,type,notifications" doc:"What was decided about."`
 	Device   iot.DeviceID   `json:"device_id,omitempty" doc:"The device, if it is one."`
 	Source   string         `json:"source,omitempty" doc:"The source, if it is the map of one."`
 	Rule     string         `json:"alert_type,omitempty" doc:"The rule, if it is one."`
@@ -108,6 +108,7 @@ func toDecision(a *control.Audit) decision {
 		d.Source = a.ID
 	case control.Type:
 		d.Type = iot.DeviceType(a.ID)
+	case control.Notifications:
 	default:
 		d.Rule = a.ID
 	}

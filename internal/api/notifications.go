@@ -115,25 +115,7 @@ func (s *server) registerNotifications(api huma.API) {
 		}
 		return &answer[list[shownChannel]]{out}, nil
 	})
-	huma.Register(api, huma.Operation{
-		OperationID: "list-notification-routes", Method: http.MethodGet, Path: Prefix + "/notifications/routes", Tags: tags, Errors: unavailable,
-		Summary: "List the routes and calendars", Description: "Who is notified of which alerts, in the order in which the routes are tried, and the calendars of who is on call.",
-	}, func(ctx context.Context, _ *struct{}) (*answer[notificationRoutes], error) {
-		configured, err := s.configuredNotifications(ctx)
-		if err != nil {
-			return nil, err
-		}
-		out := notificationRoutes{Items: configured.Routes, Calendars: make([]shownCalendar, len(configured.Calendars))}
-		if configured.Origin.Program != "" {
-			out.Origin = &configured.Origin
-		}
-		for i := range configured.Calendars {
-			if out.Calendars[i], err = s.showCalendar(&configured.Calendars[i]); err != nil {
-				return nil, fmt.Errorf("what is configured: %w", err)
-			}
-		}
-		return &answer[notificationRoutes]{out}, nil
-	})
+	s.registerRoutes(api)
 	huma.Register(api, huma.Operation{
 		OperationID: "list-notification-deliveries", Method: http.MethodGet, Path: Prefix + "/notifications/deliveries", Tags: tags,
 		Summary: "List what was sent", Description: "Every message to every channel or recipient, and what has become of it, the newest first. They are kept as long as notifications.keep says.",
@@ -149,13 +131,6 @@ func (s *server) registerNotifications(api huma.API) {
 		Summary: "Try a channel", Description: "Sends a test message to a channel, to each of its recipients. The answer comes once they have been tried, or after a few seconds. A test is tried once.",
 		Errors: []int{http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.testNotification)
-}
-
-// notificationRoutes is the answer with routes and calendars.
-type notificationRoutes struct {
-	Items     []notify.RouteSpec  `json:"items" nullable:"false" doc:"The routes, in the order in which they are tried."`
-	Calendars []shownCalendar     `json:"calendars" nullable:"false" doc:"The calendars."`
-	Origin    *NotificationOrigin `json:"origin,omitempty" doc:"Whose configuration it is; absent if no process sends notifications."`
 }
 
 // DeliveryCounts are the deliveries that are not, or not yet, sent. It is exported for the library.
@@ -189,12 +164,6 @@ type deliveryPage struct {
 	DeliveryCounts
 }
 
-// shownCalendar is a calendar with who is on call.
-type shownCalendar struct {
-	notify.CalendarSpec
-	OnCall []onCall `json:"next" nullable:"false" doc:"Who is on call from now on, for a week."`
-}
-
 // onCall is who is on call for a time.
 type onCall struct {
 	From     time.Time `json:"from"`
@@ -204,7 +173,7 @@ type onCall struct {
 
 // configuredNotifications returns what is configured; nothing if no process sends notifications.
 func (s *server) configuredNotifications(ctx context.Context) (*ConfiguredNotifications, error) {
-	configured := &ConfiguredNotifications{Channels: []NotificationChannel{}, Routes: []notify.RouteSpec{}, Calendars: []notify.CalendarSpec{}}
+	configured := &ConfiguredNotifications{Channels: []NotificationChannel{}}
 	text, err := s.o.Notifications.Configured(ctx)
 	if err := s.historyProblem(ctx, err); err != nil {
 		return configured, err

@@ -9,16 +9,15 @@ import (
 // onCallShown is for how long it is shown who is on call.
 const onCallShown = 7 * 24 * time.Hour
 
-// showCalendar returns a calendar with who is on call.
-func (s *server) showCalendar(c *notify.CalendarSpec) (shownCalendar, error) {
-	shown := shownCalendar{CalendarSpec: *c, OnCall: []onCall{}}
+// turns returns who is on call by a calendar from now on.
+func (s *server) turns(c *notify.CalendarSpec) ([]onCall, error) {
 	calendar, err := c.Calendar("")
 	if err != nil {
-		return shown, err
+		return nil, err
 	}
-	now := s.o.Now()
+	now, all := s.o.Now(), []onCall{}
 	for _, turn := range calendar.Turns(now, now.Add(onCallShown)) {
-		shown.OnCall = append(shown.OnCall, onCall{turn.From.UTC(), turn.Until.UTC(), turn.Channels})
+		all = append(all, onCall{turn.From.UTC(), turn.Until.UTC(), turn.Channels})
 	}
-	return shown, nil
+	return all, nil
 }

@@ -165,7 +165,7 @@ func TestAChannelIsTried(t *testing.T) {
 	if got := get[struct{ Items []channel }](t, h, "/api/v1/notifications/channels"); len(got.Items) != 1 || got.Items[0] != (channel{"mail", "mail", 0, 2}) {
 		t.Errorf("channels: got %+v", got)
 	}
-	if w := request(h, http.MethodGet, "/api/v1/notifications/routes"); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != `{"items":[],"calendars":[]}` {
+	if w := request(h, http.MethodGet, "/api/v1/notifications/routes"); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != `{"items":[],"version":0,"decided_by":"configuration","in_force":true,"calendars":[],"decidable":true,"uncovered":{"from":"2026-03-01T12:00:00Z"}}` {
 		t.Errorf("routes: got %d %s", w.Code, w.Body)
 	}
 	n.err = api.ErrTooManyAsked

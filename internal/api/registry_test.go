@@ -114,7 +114,9 @@ func (r *registry) admit(partition int32, types ...iot.TypeSpec) {
 func (r *registry) TypesInForce() (everywhere, anywhere []iot.TypeSpec) { return r.Types() }
 
 // use has an API decide by the registry.
-func (r *registry) use(o *api.Options) { o.Registry, o.Entries, o.Rules, o.SourceMaps = r, r, r, r }
+func (r *registry) use(o *api.Options) {
+	o.Registry, o.Entries, o.Rules, o.SourceMaps, o.NotificationPlans = r, r, r, r, r
+}
 
 // enter puts entries in force, each given as a body.
 func (r *registry) enter(t testing.TB, entries map[iot.DeviceID]iot.DeviceEntry) {

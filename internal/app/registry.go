@@ -97,7 +97,7 @@ func (s *Service) state(device iot.Identity) (iot.DeviceState, bool) {
 // useRegistry adds the registry to the API, if there is one.
 func (s *Service) useRegistry(o *api.Options) {
 	if s.registry != nil {
-		o.Registry, o.Entries, o.Rules, o.SourceMaps = s.registry, s.registry.inForce, s.registry, s.registry
+		o.Registry, o.Entries, o.Rules, o.SourceMaps, o.NotificationPlans = s.registry, s.registry.inForce, s.registry, s.registry, s.registry
 		o.Commands, o.Handled = s.registry.log, s.registry.inForce
 	}
 }

@@ -57,6 +57,26 @@ func (d *Decided) Calendar(name string) *DecidedCalendar {
 	return nil
 }
 
+// With returns the decision with a calendar, which replaces that of the same name.
+func (d *Decided) With(calendar CalendarSpec, version int64) Decided {
+	all := d.Without(calendar.Name)
+	all.Calendars = append(all.Calendars, DecidedCalendar{version, calendar})
+	slices.SortFunc(all.Calendars, func(a, b DecidedCalendar) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Without returns the decision without a calendar.
+func (d *Decided) Without(name string) Decided {
+	all := *d
+	all.Calendars = nil
+	for i := range d.Calendars {
+		if d.Calendars[i].Name != name {
+			all.Calendars = append(all.Calendars, d.Calendars[i])
+		}
+	}
+	return all
+}
+
 // AppendDecided appends the JSON of what is decided.
 func AppendDecided(dst []byte, d *Decided) []byte {
 	text, err := json.Marshal(d)

@@ -38,24 +38,28 @@ var names = &notify.Names{Channels: map[string]bool{"chat": true, "boss": true},
 
 func TestWhatCannotBeInForceIsRefusedWithItsPlace(t *testing.T) {
 	for place, change := range map[string]func(*notify.RouteSpec){
-		"routes[1].name":                      func(r *notify.RouteSpec) { r.Name = "a" },
-		"routes[1].time_zone":                 func(r *notify.RouteSpec) { r.TimeZone = "Mars/Olympus" },
-		"routes[1].channels":                  func(r *notify.RouteSpec) { r.Channels = nil },
-		"routes[1].channels[0]":               func(r *notify.RouteSpec) { r.Channels = []string{"nobody"} },
-		"routes[1].on_call[0]":                func(r *notify.RouteSpec) { r.OnCall = []string{"plumbers"} },
-		"routes[1].severities[0]":             func(r *notify.RouteSpec) { r.Severities = []string{"fatal"} },
-		"routes[1].areas[0]":                  func(r *notify.RouteSpec) { r.Areas = []string{""} },
-		"routes[1].times[0].from":             func(r *notify.RouteSpec) { r.Times = []notify.SpanSpec{{From: "25:00", To: "06:00"}} },
-		"routes[1].quiet[0].to":               func(r *notify.RouteSpec) { r.Quiet = []notify.SpanSpec{{From: "22:00", To: "6:00"}} },
-		"routes[1].quiet[0].days[1]":          func(r *notify.RouteSpec) { r.Quiet = []notify.SpanSpec{{Days: []string{"mon", "day"}, From: "22:00", To: "06:00"}} },
-		"routes[1].group_by[0]":               func(r *notify.RouteSpec) { r.GroupBy = []string{"colour"} },
-		"routes[1].wait_seconds":              func(r *notify.RouteSpec) { r.WaitSeconds = 3601 },
-		"routes[1].interval_seconds":          func(r *notify.RouteSpec) { r.IntervalSeconds = 0 },
-		"routes[1].repeat_seconds":            func(r *notify.RouteSpec) { r.RepeatSeconds = 1 },
-		"routes[1].escalate[0].channels":      func(r *notify.RouteSpec) { r.Escalate = []notify.StepSpec{{AfterSeconds: 60}} },
-		"routes[1].escalate[1].after_seconds": func(r *notify.RouteSpec) { r.Escalate = []notify.StepSpec{{60, []string{"boss"}, nil}, {60, []string{"boss"}, nil}} },
-		"routes[1].escalate":                  func(r *notify.RouteSpec) { r.Escalate = make([]notify.StepSpec, 11) },
-		"routes[1].escalate[0].on_call[0]":    func(r *notify.RouteSpec) { r.Escalate = []notify.StepSpec{{60, nil, []string{"plumbers"}}} },
+		"routes[1].name":          func(r *notify.RouteSpec) { r.Name = "a" },
+		"routes[1].time_zone":     func(r *notify.RouteSpec) { r.TimeZone = "Mars/Olympus" },
+		"routes[1].channels":      func(r *notify.RouteSpec) { r.Channels = nil },
+		"routes[1].channels[0]":   func(r *notify.RouteSpec) { r.Channels = []string{"nobody"} },
+		"routes[1].on_call[0]":    func(r *notify.RouteSpec) { r.OnCall = []string{"plumbers"} },
+		"routes[1].severities[0]": func(r *notify.RouteSpec) { r.Severities = []string{"fatal"} },
+		"routes[1].areas[0]":      func(r *notify.RouteSpec) { r.Areas = []string{""} },
+		"routes[1].times[0].from": func(r *notify.RouteSpec) { r.Times = []notify.SpanSpec{{From: "25:00", To: "06:00"}} },
+		"routes[1].quiet[0].to":   func(r *notify.RouteSpec) { r.Quiet = []notify.SpanSpec{{From: "22:00", To: "6:00"}} },
+		"routes[1].quiet[0].days[1]": func(r *notify.RouteSpec) {
+			r.Quiet = []notify.SpanSpec{{Days: []string{"mon", "day"}, From: "22:00", To: "06:00"}}
+		},
+		"routes[1].group_by[0]":          func(r *notify.RouteSpec) { r.GroupBy = []string{"colour"} },
+		"routes[1].wait_seconds":         func(r *notify.RouteSpec) { r.WaitSeconds = 3601 },
+		"routes[1].interval_seconds":     func(r *notify.RouteSpec) { r.IntervalSeconds = 0 },
+		"routes[1].repeat_seconds":       func(r *notify.RouteSpec) { r.RepeatSeconds = 1 },
+		"routes[1].escalate[0].channels": func(r *notify.RouteSpec) { r.Escalate = []notify.StepSpec{{AfterSeconds: 60}} },
+		"routes[1].escalate[1].after_seconds": func(r *notify.RouteSpec) {
+			r.Escalate = []notify.StepSpec{{60, []string{"boss"}, nil}, {60, []string{"boss"}, nil}}
+		},
+		"routes[1].escalate":               func(r *notify.RouteSpec) { r.Escalate = make([]notify.StepSpec, 11) },
+		"routes[1].escalate[0].on_call[0]": func(r *notify.RouteSpec) { r.Escalate = []notify.StepSpec{{60, nil, []string{"plumbers"}}} },
 	} {
 		err := notify.CheckRoutes("routes", []notify.RouteSpec{routeSpec("a"), routeSpec("b", change)}, names)
 		refusedAt(t, err, place)

@@ -24,7 +24,7 @@ type RouteSpec struct {
 	Tenants         []string          `json:"tenants,omitempty" maxItems:"200" doc:"Only devices of these tenants."`
 	Labels          map[string]string `json:"labels,omitempty" doc:"Only devices with these labels."`
 	Times           []SpanSpec        `json:"times,omitempty" maxItems:"100" doc:"Only alerts that come at these times."`
-	TimeZone        string            `json:"time_zone" doc:"That of times and quiet."`
+	TimeZone        string            `json:"time_zone,omitempty" doc:"That of times and quiet; absent in a decision: the configured one."`
 	Continue        bool              `json:"continue,omitempty" doc:"Whether the routes behind it are looked at, too."`
 	Channels        []string          `json:"channels,omitempty" maxItems:"100" doc:"Who is notified."`
 	OnCall          []string          `json:"on_call,omitempty" maxItems:"50" doc:"Calendars whose channels on call are notified."`
@@ -59,7 +59,7 @@ type RotationSpec struct {
 // CalendarSpec says who is on call, as it is written: what overrides, then the shifts, then the rotation, then otherwise.
 type CalendarSpec struct {
 	Name      string         `json:"name" doc:"The name."`
-	TimeZone  string         `json:"time_zone" doc:"That of its times."`
+	TimeZone  string         `json:"time_zone,omitempty" doc:"That of its times; absent in a decision: the configured one."`
 	Overrides []OverrideSpec `json:"overrides,omitempty" maxItems:"1000" doc:"The first that holds comes before everything else."`
 	Shifts    []ShiftSpec    `json:"shifts,omitempty" maxItems:"1000" doc:"All that hold."`
 	Rotation  *RotationSpec  `json:"rotation,omitempty" doc:"Where no shift holds."`
