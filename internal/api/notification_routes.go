@@ -56,7 +56,7 @@ func (s *server) registerRoutes(api huma.API) {
 		OperationID: "put-notification-routes", Method: http.MethodPut, Path: routesPath, Tags: tags, Summary: "Replace the routes",
 		Description: "All routes, in the order in which they are tried. They come into force while everything runs, for the alerts that stand, too, and before the configuration, " +
 			"also after a restart, until they are deleted. Channels are configured: a route may only name those. An alert that stands stays with a route that keeps its name and " +
-			"takes it; the other routes that take it notify of it as of a new one, and whoever was notified by one that does not take it any more is notified when it is over. " +
+			"takes it; the other routes that take it notify of it as of a new one, and people who were notified by one that does not take it any more are notified when it is over. " +
 			"To replace routes that people have decided, If-Match is required. The answer comes once they are in force.",
 		Responses: responses(), Errors: puts, MaxBodyBytes: 2 * notify.MaxDecided,
 	}, s.putRoutes)

@@ -13,7 +13,7 @@ const goneInterval = time.Minute
 
 // Replan puts a plan in force, also for the alerts that stand. Each is routed as if it had come under the plan at the time when it came. With a route
 // that had taken it before, it stays in its group, whatever else of the route has changed: nobody is notified of it twice, and an escalation goes
-// on. The other routes that take it are new to it. Those that had taken it and do not any more are out of it: whoever they have notified is notified
+// on. The other routes that take it are new to it. Those that had taken it and do not any more are out of it: people whom they have notified are notified
 // when the alert is over, and of nothing else. Replan with the plan that is in force changes nothing.
 //
 // labels are those of the devices; known is false if they could not be read.

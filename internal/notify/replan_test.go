@@ -106,7 +106,7 @@ func TestRoutesSelectByTheTimeWhenTheAlertCame(t *testing.T) {
 }
 
 // Whatever is decided whenever, and however often the planner is restarted: each alert that a route takes is notified by it, nobody is notified twice that
-// it is new, and at the end whoever was notified of it is notified that it is over.
+// it is new, and at the end those who were notified of it are notified that it is over.
 func TestReplanningLosesNobody(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t, standard())
@@ -144,14 +144,14 @@ func TestReplanningLosesNobody(t *testing.T) {
 			}
 		}
 		w.after(3 * time.Minute)
-		told := map[string]map[string]int{}
+		known := map[string]map[string]int{}
 		for _, d := range w.sent {
 			key := d.Groups[0].Route + " " + d.Groups[0].Group
-			if told[key] == nil {
-				told[key] = map[string]int{}
+			if known[key] == nil {
+				known[key] = map[string]int{}
 			}
 			for _, a := range d.Groups[0].Alerts[:min(d.Groups[0].New, len(d.Groups[0].Alerts))] {
-				if told[key][string(a.Device)]++; told[key][string(a.Device)] > 1 {
+				if known[key][string(a.Device)]++; known[key][string(a.Device)] > 1 {
 					rt.Fatalf("%s is notified twice of %s", key, a.Device)
 				}
 			}
@@ -164,7 +164,7 @@ func TestReplanningLosesNobody(t *testing.T) {
 					continue
 				}
 				found := false
-				for key, devices := range told {
+				for key, devices := range known {
 					found = found || strings.HasPrefix(key, r.Name+" ") && devices[device] > 0
 				}
 				if !found {
