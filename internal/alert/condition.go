@@ -19,10 +19,11 @@ const (
 	Safe
 )
 
-// judgement is a Verdict and the number that it is about: the reading's value or, for a statistic, that.
+// judgement is a Verdict and the number that it is about: the reading's value or, for a statistic, that. median is what Deviation has compared the value
+// with.
 type judgement struct {
 	Verdict
-	value float64
+	value, median float64
 }
 
 // step judges the reading at a point and returns what to remember of it and the points before, in the storage of memory: at
@@ -96,7 +97,7 @@ func stepChange(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Condi
 	case change <= c.Threshold-c.Hysteresis:
 		verdict = Safe
 	}
-	return judgement{verdict, reading.Value}, memory
+	return judgement{Verdict: verdict, value: reading.Value}, memory
 }
 
 // maxSlotPoints is how many points conditions remember of the slots: one per slot, and one from before them.
@@ -121,7 +122,7 @@ func stepStuck(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Condit
 	} else if reading.At-memory[0].At >= c.Within.Microseconds() {
 		verdict = Violated
 	}
-	return judgement{verdict, reading.Value}, memory[:1]
+	return judgement{Verdict: verdict, value: reading.Value}, memory[:1]
 }
 
 // point returns the reading as a point of a run, of the present if backward is false.

@@ -25,6 +25,9 @@ type Engine struct {
 	// watchesSilence means that a rule is of the kind NoData.
 	watchesSilence bool
 
+	// references is what JudgeBy has set, nil for nothing.
+	references References
+
 	// programs holds the expressions by the names of their rules.
 	programs map[string]*expression.Program
 

@@ -17,11 +17,17 @@ func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out 
 		for i := range set.rules {
 			rule := &set.rules[i]
 			judged := judgement{value: r.Value}
-			if rule.step == nil && rule.program == nil {
+			if rule.plain {
 				if len(states.Alerts) == 0 && !rule.Violated(r.Value) {
 					continue // Most readings: nothing to raise, nothing to clear.
 				}
 				judged.Verdict = judge(&rule.Condition, r.Value)
+			} else if rule.Kind == iot.Deviation {
+				median, ok := e.reference(set, r)
+				if !ok {
+					continue // What is pending stays pending, and what is open stays open.
+				}
+				judged = deviation(&rule.Condition, r.Value, median)
 			} else {
 				var failed *failure
 				if judged, failed = rule.run(set, states, r, false); failed != nil {
@@ -104,7 +110,7 @@ func (set *Set) advance(states *iot.RuleStates, rule *compiled, judged judgement
 		if s.Onset.IsZero() {
 			s.Onset = r.Time
 		}
-		set.violate(s, rule, judged.value, r, out)
+		set.violate(s, rule, judged, r, out)
 	case s.Raised == nil:
 		states.Alerts = slices.Delete(states.Alerts, i, i+1)
 	case judged.Verdict == Between:
@@ -134,24 +140,24 @@ func clearOrLatch(s *iot.AlertState, latch bool, value float64, at time.Time, ou
 }
 
 // violate raises the alert of a rule that has been violated for long enough; see reviolate. An open one follows the threshold that has judged it now.
-func (set *Set) violate(s *iot.AlertState, rule *compiled, value float64, r *iot.Reading, out Output) {
+func (set *Set) violate(s *iot.AlertState, rule *compiled, judged judgement, r *iot.Reading, out Output) {
 	switch {
 	case elapsed(s.Onset, r.Time) < rule.For:
 	case s.Raised == nil:
-		raised := raise(&rule.Rule, set.messages(rule, value, r), value, r, s.Onset)
+		raised := raise(&rule.Rule, set.messages(rule, judged, r), judged.value, r, s.Onset)
 		s.Raised = &raised
 		out.Alert(s.Raised)
 	case s.Raised.Threshold != threshold(&rule.Rule):
-		text := set.messages(rule, value, r)
-		update(s, value, r.Time, iot.RuleChanged, out, func(raised *iot.Alert) {
+		text := set.messages(rule, judged, r)
+		update(s, judged.value, r.Time, iot.RuleChanged, out, func(raised *iot.Alert) {
 			say(raised, rule, text)
-			raised.Value = value
+			raised.Value = judged.value
 			if !raised.Latched.IsZero() {
 				again(raised)
 			}
 		})
 	default:
-		reviolate(s, value, r.Time, out)
+		reviolate(s, judged.value, r.Time, out)
 	}
 }
 

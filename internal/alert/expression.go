@@ -52,7 +52,7 @@ func (rule *compiled) express(set *Set, memory []iot.ConditionPoint, r *iot.Read
 			in.Area = string(r.Location.Area())
 		}
 	}
-	between := judgement{Between, r.Value}
+	between := judgement{Verdict: Between, value: r.Value}
 	if rule.program.NeedsPrevious() || rule.program.NeedsStatistics() {
 		var known bool
 		if known, memory = rule.remember(&in, memory, point(r.Time, r.Value, backward), backward); !known {
@@ -64,9 +64,9 @@ func (rule *compiled) express(set *Set, memory []iot.ConditionPoint, r *iot.Read
 	case err != nil:
 		return between, memory, err
 	case violated:
-		return judgement{Violated, r.Value}, memory, nil
+		return judgement{Verdict: Violated, value: r.Value}, memory, nil
 	default:
-		return judgement{Safe, r.Value}, memory, nil
+		return judgement{Verdict: Safe, value: r.Value}, memory, nil
 	}
 }
 

@@ -27,7 +27,7 @@ func (e *Engine) Follow(set *Set, states *iot.RuleStates, rules map[string]bool,
 		default:
 			next.Severity, next.Procedure = rule.Severity, rule.Procedure
 			if rule.holdsFor(next.Value) {
-				say(&next, rule, set.messages(rule, next.Value, latest))
+				say(&next, rule, set.messages(rule, judgement{value: next.Value}, latest))
 			}
 		}
 		if next != *s.Raised {
@@ -58,6 +58,8 @@ func (rule *compiled) holdsFor(judged float64) bool {
 		return judged > rule.Threshold
 	case iot.NoData:
 		return judged >= rule.Within.Seconds()
+	case iot.Deviation:
+		return false // Nobody knows any more from which median the value deviated.
 	default:
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -23,17 +24,32 @@ func namesOf(spec *iot.TypeSpec) names {
 // maxMessage is the maximum length in bytes of a message: what placeholders stand for is longer than they are.
 const maxMessage = 512
 
-// placeholders are what stands in braces in a rule's texts for something of the reading or the rule.
-var placeholders = []string{"device", "type", "area", "alert_type", "value", "threshold", "unit", "limit"}
+// placeholders are what stands in braces in a rule's texts for something of the reading or the rule. Only a Deviation has the last one.
+var placeholders = []string{"device", "type", "area", "alert_type", "value", "threshold", "unit", "limit", "median"}
+
+func placeholdersOf(kind iot.ConditionKind) []string {
+	if kind == iot.Deviation {
+		return placeholders
+	}
+	return placeholders[:len(placeholders)-1]
+}
 
 // mark matches what looks like a placeholder. Other text in braces stays as it is.
 var mark = regexp.MustCompile(`\{[A-Za-z_]+\}`)
 
-// CheckText returns an error, an *iot.InvalidError of the field, that says where a text of a rule has a placeholder that there is not.
-func CheckText(field, text string) error {
+// CheckTexts returns an error, an *iot.InvalidError, that says where a text of the rule has a placeholder that there is not for its kind.
+func CheckTexts(rule *iot.Rule) error {
+	if err := checkText("text", rule.Text, rule.Kind); err != nil {
+		return err
+	}
+	return checkText("text_en", rule.TextEN, rule.Kind)
+}
+
+func checkText(field, text string, kind iot.ConditionKind) error {
+	names := placeholdersOf(kind)
 	for _, at := range mark.FindAllStringIndex(text, -1) {
-		if found := text[at[0]:at[1]]; !slices.Contains(placeholders, found[1:len(found)-1]) {
-			return iot.Invalid(field, "column %d: unknown placeholder %s; there are {%s}", utf8.RuneCountInString(text[:at[0]])+1, found, strings.Join(placeholders, "}, {"))
+		if found := text[at[0]:at[1]]; !slices.Contains(names, found[1:len(found)-1]) {
+			return iot.Invalid(field, "column %d: unknown placeholder %s; there are {%s}", utf8.RuneCountInString(text[:at[0]])+1, found, strings.Join(names, "}, {"))
 		}
 	}
 	return nil
@@ -42,23 +58,23 @@ func CheckText(field, text string) error {
 // messages are the texts of one alert, in Chinese and in English.
 type messages struct{ zh, en string }
 
-// messages returns the texts of the rule, or those of a violation, in Chinese as in the description: 温度超过阈值: 28.1°C > 28°C. value is what was judged.
+// messages returns the texts of the rule, or those of a violation, in Chinese as in the description: 温度超过阈值: 28.1°C > 28°C.
 //
 // In the rule's texts the placeholders stand for what is of the device, the reading and the rule; {value} is with its unit. {area} is that by which rules
 // select the device: the registry's or, without one, the reading's location. A text in one language alone holds for both: it says more than the violation
 // does.
-func (set *Set) messages(rule *compiled, value float64, r *iot.Reading) messages {
+func (set *Set) messages(rule *compiled, judged judgement, r *iot.Reading) messages {
 	if rule.Text == "" && rule.TextEN == "" {
-		return set.violation(rule, value, r).shorten()
+		return set.violation(rule, judged, r).shorten()
 	}
 	fill := func(text string, quantity func(float64, string) string) string {
 		of := unit(&rule.Rule, r)
 		values := [...]string{
 			string(r.ID), string(r.Type), string(cmp.Or(set.area, r.Location.Area())), rule.Name,
-			quantity(value, of), quantity(threshold(&rule.Rule), of), r.Unit, quantity(rule.Limit, r.Unit),
+			quantity(judged.value, of), quantity(threshold(&rule.Rule), of), r.Unit, quantity(rule.Limit, r.Unit), quantity(rounded(judged.median), of),
 		}
 		var pairs []string
-		for i, name := range placeholders {
+		for i, name := range placeholdersOf(rule.Kind) {
 			pairs = append(pairs, "{"+name+"}", values[i])
 		}
 		return strings.NewReplacer(pairs...).Replace(text)
@@ -111,9 +127,9 @@ func shortened(expression string) string {
 }
 
 // violation says how the rule is violated, in both languages with the same facts.
-func (set *Set) violation(rule *compiled, value float64, r *iot.Reading) messages {
+func (set *Set) violation(rule *compiled, judgement judgement, r *iot.Reading) messages {
 	of := unit(&rule.Rule, r)
-	judged, threshold := quantities(value, of), quantities(threshold(&rule.Rule), of)
+	judged, threshold := quantities(judgement.value, of), quantities(threshold(&rule.Rule), of)
 	limit, within := quantities(rule.Limit, r.Unit), spans(rule.Within)
 	label, comparison := set.label, messages{judged.zh + " > " + threshold.zh, judged.en + " > " + threshold.en}
 	beyond := messages{"高于 " + limit.zh, "above " + limit.en}
@@ -133,6 +149,12 @@ func (set *Set) violation(rule *compiled, value float64, r *iot.Reading) message
 		}
 	case iot.Stuck:
 		return messages{label.zh + "数值不变: " + judged.zh + ", 已持续 " + within.zh, label.en + " unchanged: " + judged.en + " for " + within.en}
+	case iot.Deviation:
+		median := quantities(rounded(judgement.median), of)
+		return messages{
+			label.zh + "偏离同类设备: " + judged.zh + ", 同区域中位数 " + median.zh + ", 相差超过 " + threshold.zh,
+			label.en + " unlike the others: " + judged.en + ", median of its area and type " + median.en + ", a difference by more than " + threshold.en,
+		}
 	case iot.NoData:
 		return messages{"无数据: " + string(r.ID) + " 已超过 " + within.zh + "没有上报", "No data from " + string(r.ID) + " for more than " + within.en}
 	case iot.Expression:
@@ -171,6 +193,15 @@ func (set *Set) beyond(rule *compiled, judged, threshold messages) messages {
 }
 
 var statistics = map[iot.ConditionKind]messages{iot.Average: {"平均值", "average"}, iot.Maximum: {"最大值", "maximum"}, iot.Minimum: {"最小值", "minimum"}}
+
+// rounded returns a median with six digits: the mean of two values may have many more than they.
+func rounded(median float64) float64 {
+	short, err := strconv.ParseFloat(strconv.FormatFloat(median, 'g', 6, 64), 64)
+	if err != nil {
+		return median
+	}
+	return short
+}
 
 func quantities(value float64, unit string) messages {
 	return messages{iot.Quantity(value, unit), iot.QuantityEN(value, unit)}

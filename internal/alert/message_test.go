@@ -57,7 +57,7 @@ func TestAnAlertOfAStatisticHasItsValue(t *testing.T) {
 // Alerts of rules without a text of their own, of every kind and with any numbers, say in both languages the same numbers, and no Chinese in English.
 func TestEveryKindOfConditionIsSaidInBothLanguages(t *testing.T) {
 	kinds := []iot.ConditionKind{
-		iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast, iot.NoData, iot.LevelLimits, iot.Expression,
+		iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast, iot.Deviation, iot.NoData, iot.LevelLimits, iot.Expression,
 	}
 	numbers := regexp.MustCompile(`-?\d[\d,]*(\.\d+)?`)
 	said := make(map[string]iot.ConditionKind)
@@ -83,7 +83,7 @@ func TestEveryKindOfConditionIsSaidInBothLanguages(t *testing.T) {
 			rule.Expression = "value > 3"
 		}
 		switch kind {
-		case iot.Threshold, iot.LevelLimits, iot.Expression:
+		case iot.Threshold, iot.Deviation, iot.LevelLimits, iot.Expression:
 		case iot.OfLast:
 			rule.Last = 5
 		default:

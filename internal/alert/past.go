@@ -48,11 +48,14 @@ func (set *Set) evaluatePast(run *iot.PastRun, live *iot.RuleStates, r *iot.Read
 	events := pastOutput{Output: out, run: run}
 	for i := range set.rules {
 		rule := &set.rules[i]
+		if rule.Kind == iot.Deviation {
+			continue // Nobody knows the median of then.
+		}
 		if open := find(live.Alerts, rule.Name); open >= 0 && isPartOf(r, live.Alerts[open].Raised) {
 			continue
 		}
 		judged := judgement{value: r.Value}
-		if rule.step == nil && rule.program == nil {
+		if rule.plain {
 			judged.Verdict = judge(&rule.Condition, r.Value)
 		} else {
 			var failed *failure
@@ -79,7 +82,7 @@ func (o *pastOutput) Alert(event *iot.Alert) {
 
 // violatedBy reports whether the value violates a threshold of a set that remembers nothing.
 func (set *Set) violatedBy(value float64) bool {
-	return slices.ContainsFunc(set.rules, func(rule compiled) bool { return rule.Violated(value) })
+	return slices.ContainsFunc(set.rules, func(rule compiled) bool { return rule.plain && rule.Violated(value) })
 }
 
 // hasOtherRules reports whether a run has states of other rules than these, because the device had another type, or the rules
@@ -180,7 +183,7 @@ func joinConditions(run *iot.PastRun, live *iot.RuleStates) {
 // wouldViolate reports whether the reading violates the rule, without changing what the rule remembers. It is false if that
 // cannot be determined.
 func (rule *compiled) wouldViolate(set *Set, states *iot.RuleStates, r *iot.Reading) (violated bool) {
-	if rule.step == nil && rule.program == nil {
+	if rule.plain {
 		return rule.Violated(r.Value)
 	}
 	var memory []iot.ConditionPoint

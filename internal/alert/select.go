@@ -19,6 +19,8 @@ type Set struct {
 	// device.
 	area   iot.Area
 	labels map[string]string
+	// peers are those of the device, for rules of the kind Deviation. A set with such a rule is shared by no other device.
+	peers iot.Peers
 	// muted means that the device is retired: no rule watches it, and its silence raises no alert.
 	muted bool
 }
@@ -26,11 +28,13 @@ type Set struct {
 // Empty reports whether no rule watches the device.
 func (set *Set) Empty() bool { return len(set.rules)+len(set.silence) == 0 }
 
-// compiled is a rule with the step of its condition, or the program of its expression. A threshold has neither.
+// compiled is a rule with the step of its condition, or the program of its expression. A threshold has neither, and is plain; a Deviation has neither, too.
 type compiled struct {
 	iot.Rule
 	step    step
 	program *expression.Program
+	// plain means that the condition is a threshold: whether a value violates it depends on nothing else.
+	plain bool
 }
 
 // Selection is the set of one device and what it was compiled for. The zero Selection is of no device yet.
@@ -77,7 +81,7 @@ func (of *typeRules) compilePlain(e *Engine) {
 	for i := range of.rules {
 		rule := &of.rules[i]
 		byID = byID || len(rule.Devices) > 0
-		of.byLocation = of.byLocation || rule.Area != ""
+		of.byLocation = of.byLocation || rule.Area != "" || rule.Kind == iot.Deviation
 		for j := range rule.Except {
 			byID = byID || len(rule.Except[j].Devices) > 0
 			of.byLocation = of.byLocation || rule.Except[j].Area != ""
@@ -102,7 +106,7 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 	if set.muted {
 		key = append(key, iot.MaxRules) // No rule has this index.
 	}
-	own, personal := false, false
+	own, personal, deviates := false, false, false
 	for i := range of.rules {
 		rule := &of.rules[i]
 		selected := func(s *iot.Selector) bool { return selects(s, r.Tenant, area, entry.Labels, r.ID) }
@@ -115,7 +119,7 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 			set.addSilence(compiled{Rule: *rule})
 			continue
 		}
-		c := compiled{Rule: *rule, step: stepOf(&rule.Condition), program: e.programs[rule.Name]}
+		c := compile(rule, e.programs[rule.Name])
 		if limit, any := entry.Limits[rule.Name]; any {
 			c.setThreshold(limit)
 			own = true
@@ -123,16 +127,26 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 		set.rules = append(set.rules, c)
 		set.remembers = set.remembers || c.step != nil || c.program != nil
 		personal = personal || c.program != nil
+		deviates = deviates || c.Kind == iot.Deviation
 	}
 	if !own {
 		set = e.share(string(key), set)
 	}
-	if personal && (entry.Area != "" || len(entry.Labels) > 0) {
+	if deviates || personal && (entry.Area != "" || len(entry.Labels) > 0) {
 		of := *set
 		of.area, of.labels = entry.Area, entry.Labels
+		if deviates {
+			of.peers = iot.Peers{Tenant: r.Tenant, Area: area, Type: r.Type}
+		}
 		return &of
 	}
 	return set
+}
+
+func compile(rule *iot.Rule, program *expression.Program) compiled {
+	c := compiled{Rule: *rule, step: stepOf(&rule.Condition), program: program}
+	c.plain = c.step == nil && c.program == nil && c.Kind != iot.Deviation
+	return c
 }
 
 // setThreshold replaces the threshold by a device's own limit, unless the condition cannot have it.
@@ -159,15 +173,31 @@ func (e *Engine) share(key string, set *Set) *Set {
 
 // Selects reports whether a rule selects the device of an alert. entry is the device's registry entry, nil if it is not registered.
 func Selects(rule *iot.Rule, entry *iot.DeviceEntry, a *iot.Alert) bool {
+	area := a.Location.Area()
+	if entry != nil && entry.Area != "" {
+		area = entry.Area
+	}
+	return SelectsPeer(rule, entry, iot.Peers{Tenant: a.Tenant, Area: area, Type: a.DeviceType}, a.DeviceID)
+}
+
+// PeersOf returns the peers of a device. entry is its registry entry, nil if it is not registered.
+func PeersOf(entry *iot.DeviceEntry, d *iot.Device) iot.Peers {
+	peers := iot.Peers{Tenant: d.Tenant, Type: d.Type}
+	if entry != nil && entry.Area != "" {
+		peers.Area = entry.Area
+	} else {
+		peers.Area = d.Location.Area()
+	}
+	return peers
+}
+
+// SelectsPeer reports whether a rule selects the device with the id, one of the peers. entry is its registry entry, nil if it is not registered.
+func SelectsPeer(rule *iot.Rule, entry *iot.DeviceEntry, of iot.Peers, id iot.DeviceID) bool {
 	if entry == nil {
 		entry = new(iot.DeviceEntry)
 	}
-	area := entry.Area
-	if area == "" {
-		area = a.Location.Area()
-	}
-	selected := func(s *iot.Selector) bool { return selects(s, a.Tenant, area, entry.Labels, a.DeviceID) }
-	return (rule.Type == "" || rule.Type == a.DeviceType) && selected(&rule.Selector) &&
+	selected := func(s *iot.Selector) bool { return selects(s, of.Tenant, of.Area, entry.Labels, id) }
+	return (rule.Type == "" || rule.Type == of.Type) && selected(&rule.Selector) &&
 		!slices.ContainsFunc(rule.Except, func(s iot.Selector) bool { return selected(&s) })
 }
 

@@ -51,7 +51,7 @@ func (e *Engine) Silent(set *Set, states *iot.RuleStates, latest *iot.Reading, s
 		switch at := find(states.Alerts, rule.Name); {
 		case at < 0:
 			value := onset.Sub(since).Seconds()
-			raised := raise(&rule.Rule, set.messages(rule, value, latest), value, latest, onset)
+			raised := raise(&rule.Rule, set.messages(rule, judgement{value: value}, latest), value, latest, onset)
 			raised.Time = onset
 			out.Alert(&raised)
 			states.Alerts = append(states.Alerts, iot.AlertState{Rule: rule.Name, Condition: rule.Kind, Onset: onset, Raised: &raised})

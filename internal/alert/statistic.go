@@ -12,9 +12,9 @@ func stepStatistic(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Co
 	within, spans, memory := addToSlots(c, memory, reading)
 	value := statistic(c, within)
 	if !spans {
-		return judgement{Between, value}, memory // Nobody knows yet what the values of the whole time are.
+		return judgement{Verdict: Between, value: value}, memory // Nobody knows yet what the values of the whole time are.
 	}
-	return judgement{judgeStatistic(c, value), value}, memory
+	return judgement{Verdict: judgeStatistic(c, value), value: value}, memory
 }
 
 // addToSlots adds a reading to the memory of the slots within c.Within: one point for each slot, and the last one from before them. It returns the points
@@ -120,9 +120,9 @@ func stepOfLast(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Condi
 	*p = iot.ConditionPoint{At: reading.At, Value: float64(seen), Count: (p.Count<<1 | beyond(c, reading.Value)) & mask}
 	value := float64(bits.OnesCount64(p.Count))
 	if seen < c.Last {
-		return judgement{Between, value}, memory[:1]
+		return judgement{Verdict: Between, value: value}, memory[:1]
 	}
-	return judgement{judgeStatistic(c, value), value}, memory[:1]
+	return judgement{Verdict: judgeStatistic(c, value), value: value}, memory[:1]
 }
 
 // finite returns a sum, or the greatest number if it is too great for one: what is not a number could not be stored.

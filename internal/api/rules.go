@@ -197,10 +197,7 @@ func (b *RuleBody) rule(name string) (iot.Rule, error) {
 			return iot.Rule{}, iot.Invalid(span.field, "must be 0 or at least 0.000001 seconds (got %v)", span.seconds)
 		}
 	}
-	if err := alert.CheckText("text", b.Text); err != nil {
-		return iot.Rule{}, err
-	}
-	return r, alert.CheckText("text_en", b.TextEN)
+	return r, alert.CheckTexts(&r)
 }
 
 func (s *server) registerRules(api huma.API) {

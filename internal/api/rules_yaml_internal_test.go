@@ -53,7 +53,7 @@ func rules() *rapid.Generator[iot.Rule] {
 			if rapid.Bool().Draw(t, "except") {
 				entry.Rule.Except = []iot.Selector{scope("except")}
 			}
-			known := alert.CheckText("", entry.Rule.Text) == nil && alert.CheckText("", entry.Rule.TextEN) == nil
+			known := alert.CheckTexts(&entry.Rule) == nil
 			if known && entry.Normalize() == nil && entry.Rule.Name != "export" {
 				return entry.Rule
 			}

@@ -37,6 +37,8 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 	m.consumer.Forgotten(counts.Forgotten)
 	m.consumer.RuleFailures(partition, counts.Failures, counts.RulesFailing)
 	m.consumer.Refused(counts.Refused)
+	m.consumer.Unreferenced(counts.Unreferenced)
+	m.consumer.LeftOut(counts.LeftOut)
 	if counts.SetBack > 0 {
 		m.consumer.SetBack()
 	}

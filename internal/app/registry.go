@@ -46,6 +46,10 @@ func (s *Service) makeRegistry(ctx context.Context) error {
 		InForce: inForce, Log: log, State: s.state, Complete: s.complete, Logger: logger,
 	})
 	s.add("outages of parents", after(parents.Run, s.kafka))
+	references := control.NewReferences(control.ReferencesOptions{
+		InForce: inForce, Log: log, Each: s.eachState, Complete: s.complete, OfflineAfter: s.cfg.Devices.OfflineAfter, Logger: logger,
+	})
+	s.add("medians of peers", after(references.Run, s.kafka))
 	calendars := &control.Calendars{Registry: s.registry.Registry, Logger: logger}
 	s.add("calendars of maintenance", after(calendars.Run, s.database))
 	if retention := s.cfg.Control.AuditRetention; retention > 0 {
@@ -93,6 +97,9 @@ func (s *Service) state(device iot.Identity) (iot.DeviceState, bool) {
 	}
 	return s.view.Device(device.ID)
 }
+
+// eachState calls visit with the present state of each device, until visit returns false.
+func (s *Service) eachState(visit func(*iot.DeviceState) bool) { s.view.Scan("", false, visit) }
 
 // useRegistry adds the registry to the API, if there is one.
 func (s *Service) useRegistry(o *api.Options) {

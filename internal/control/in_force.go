@@ -34,6 +34,8 @@ type InForce struct {
 	// outages are those of silent parents. changes is another number after each change of devices.
 	outages map[partitionParent]*iot.OutageInForce
 	changes int64
+	// references are the medians of peers.
+	references map[partitionPeers]*iot.ReferenceInForce
 	// changed is closed by the next change.
 	changed chan struct{}
 }
@@ -54,7 +56,7 @@ func NewInForce() *InForce {
 	return &InForce{
 		devices: make(map[iot.Identity]deviceInForce), rules: make(map[int32]map[string]ruleInForce), maps: make(map[string]Object),
 		announced: make(map[iot.DeviceType]iot.TypeSpec), limits: make(map[int32]map[int64]*iot.SettingsInForce),
-		outages: make(map[partitionParent]*iot.OutageInForce), handling: newHandling(), changed: make(chan struct{}),
+		outages: make(map[partitionParent]*iot.OutageInForce), references: make(map[partitionPeers]*iot.ReferenceInForce), handling: newHandling(), changed: make(chan struct{}),
 	}
 }
 
@@ -73,6 +75,7 @@ func (f *InForce) Begin(partitions int32) {
 	clear(f.handling.outcomes)
 	clear(f.handling.requests)
 	clear(f.outages)
+	clear(f.references)
 	f.changes++
 	for id := range partitions {
 		f.rules[id], f.limits[id] = make(map[string]ruleInForce), make(map[int64]*iot.SettingsInForce)

@@ -21,6 +21,8 @@ const (
 	KindSettings Kind = "settings"
 	// KindOutage is an Outage, whose key is the parent.
 	KindOutage Kind = "outage"
+	// KindReference is a Reference, whose key is the Peers.
+	KindReference Kind = "reference"
 	// KindLevel has no value. It enables the level that it has itself: from it on, what is committed may be of that level, which
 	// older programs do not know.
 	KindLevel Kind = "level"
@@ -49,7 +51,7 @@ func (k Kind) String() string {
 // understand such a record must not go on behind it. Any other record that it does not understand may be skipped.
 func (k Kind) Deciding() bool {
 	switch k {
-	case KindDevice, KindCommand, KindRule, KindSettings, KindLevel, KindOutage:
+	case KindDevice, KindCommand, KindRule, KindSettings, KindLevel, KindOutage, KindReference:
 		return true
 	}
 	return false

@@ -92,6 +92,9 @@ const (
 	// NoData is violated once the device has sent nothing for Within, by the log's clock. What it has sent clears the alert, at once or after
 	// sending for ClearFor; an old reading of a backlog does not. It has no For: its delay is Within.
 	NoData ConditionKind = "no_data"
+	// Deviation is violated by a value that differs from the median of the newest values of the device's Peers, which includes its own, by more than
+	// Threshold. It judges nothing while no Reference is in force, nor readings of the past: the medians of then are not known.
+	Deviation ConditionKind = "deviation"
 	// LevelLimits is violated by a value beyond one of the Levels. Each of them has alerts of its own; see Rule.Parts.
 	LevelLimits ConditionKind = "levels"
 	// Maintenance judges no readings and raises nothing: while its Schedule holds by the log's clock, alerts of the devices that it selects are
@@ -123,7 +126,7 @@ type Condition struct {
 	// Hysteresis is how far on the safe side of Threshold a value, or a change, must lie before the alert clears; not negative.
 	// Stuck has none.
 	Hysteresis float64
-	// Within is at least MinWithin, or MinNoData; 0 for Threshold, OfLast and LevelLimits.
+	// Within is at least MinWithin, or MinNoData; 0 for Threshold, OfLast, Deviation and LevelLimits.
 	Within time.Duration
 	// Limit is what Count, Fraction and OfLast compare values with, in the type's unit.
 	Limit float64
@@ -162,7 +165,7 @@ func (c *Condition) Normalize() error {
 	}
 	c.Within = c.Within.Truncate(time.Microsecond)
 	switch c.Kind {
-	case Threshold, OfLast, LevelLimits, Maintenance:
+	case Threshold, OfLast, Deviation, LevelLimits, Maintenance:
 		if c.Within != 0 {
 			return Invalid("within", "%s has none (got %v)", c.Kind.describe(), c.Within)
 		}
@@ -209,7 +212,7 @@ func (c *Condition) normalizeKind() error {
 	switch c.Kind {
 	case Count, Fraction, OfLast:
 		return c.normalizeCount()
-	case Rise, Fall:
+	case Rise, Fall, Deviation:
 		if c.Threshold <= 0 || c.Hysteresis > c.Threshold {
 			return Invalid("threshold", "must be positive and not less than the hysteresis (got %v and %v)", c.Threshold, c.Hysteresis)
 		}

@@ -108,6 +108,8 @@ func (r *Rule) normalizeExcept() error {
 func (e *RuleEntry) Level() uint8 {
 	r := &e.Rule
 	switch r.Kind {
+	case Deviation:
+		return RuleLevelDeviation
 	case Threshold, Rise, Fall, Stuck:
 	default:
 		return RuleLevelStatistics
@@ -124,6 +126,8 @@ const (
 	RuleLevelPlain = 1
 	// RuleLevelStatistics adds conditions about statistics, latching, disabled rules, exceptions, a second language and procedures.
 	RuleLevelStatistics = 2
+	// RuleLevelDeviation adds conditions about the deviation from a median.
+	RuleLevelDeviation = 3
 )
 
 // normalize checks the selector and puts its texts into canonical form; empty lists and maps become nil.

@@ -28,10 +28,10 @@ func (p *Producer) Failed(readings int) { p.failed.Add(float64(readings)) }
 
 // Consumer holds the metrics of the processor.
 type Consumer struct {
-	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, failures, refused prometheus.Counter
-	rejected, alerts, transactions                                                                         *family
-	step, age                                                                                              prometheus.Histogram
-	lag, failing                                                                                           *prometheus.GaugeVec
+	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, failures, refused, unreferenced, leftOut prometheus.Counter
+	rejected, alerts, transactions                                                                                                *family
+	step, age                                                                                                                     prometheus.Histogram
+	lag, failing                                                                                                                  *prometheus.GaugeVec
 }
 
 func newConsumer(auto promauto.Factory) Consumer {
@@ -50,6 +50,9 @@ func newConsumer(auto promauto.Factory) Consumer {
 			Name: "iot_consumer_rules_failing",
 			Help: "Rules that fail now, each counted on each device on which it does, by partition.",
 		}, []string{"partition"}),
+		unreferenced: counter(auto, "iot_consumer_deviations_unjudged_total",
+			"Times that a rule of the kind deviation has not judged a reading, because no median of the device's area and type was in force."),
+		leftOut: counter(auto, "iot_consumer_references_left_out_total", "Medians that were not put in force, because a partition had too many."),
 		refused: counter(auto, "iot_consumer_commands_refused_total",
 			"Commands of people that were not executed, because something else had happened since or they had been executed before."),
 		rejected: newFamily(auto, "iot_consumer_messages_rejected_total", "Messages moved to the dead-letter queue, by the invalid field.", "field",
@@ -96,6 +99,12 @@ func (c *Consumer) RuleFailures(partition int32, readings, failing int64) {
 	c.failures.Add(float64(readings))
 	c.failing.WithLabelValues(partitionLabel(partition)).Set(float64(failing))
 }
+
+// Unreferenced counts how often a reading was not judged for want of a median.
+func (c *Consumer) Unreferenced(readings int64) { c.unreferenced.Add(float64(readings)) }
+
+// LeftOut counts the medians that were not put in force, because there were too many.
+func (c *Consumer) LeftOut(medians int64) { c.leftOut.Add(float64(medians)) }
 
 // Refused counts commands that were not executed.
 func (c *Consumer) Refused(commands int64) { c.refused.Add(float64(commands)) }

@@ -27,8 +27,11 @@ const (
 	// LevelOutcomes means that the processor remembers what it has done with commands, and notes comments on alerts that are over. A program of a
 	// lower level would restore neither, and its archiver would not store the notes.
 	LevelOutcomes = 6
+	// LevelDeviation means that rules may be of iot.RuleLevelDeviation, and that records say of which medians values must not deviate. A program of
+	// a lower level would leave its partitions at such a record.
+	LevelDeviation = 7
 	// MaxLevel is the highest level that this version knows.
-	MaxLevel = LevelOutcomes
+	MaxLevel = LevelDeviation
 )
 
 // NewerError is returned for a checkpoint of a level that this version does not know.

@@ -63,7 +63,7 @@ func drawRule(t *rapid.T, j *journal, now float64) {
 			r.Condition = rapid.SampledFrom([]iot.Condition{
 				{Threshold: 21}, {Threshold: 29, Hysteresis: 1}, {Threshold: 25, Below: true},
 				{Kind: iot.Rise, Threshold: 5, Within: 20 * time.Second}, {Kind: iot.Stuck, Within: 5 * time.Second},
-				{Kind: iot.NoData, Within: 30 * time.Second}, {Kind: iot.Maintenance},
+				{Kind: iot.NoData, Within: 30 * time.Second}, {Kind: iot.Maintenance}, {Kind: iot.Deviation, Threshold: 3, Hysteresis: 1},
 				{Kind: iot.Expression, Expression: "100 / (value - 20) > 12"}, // It fails on many of the values.
 			}).Draw(t, "condition")
 			if r.Kind == iot.NoData {
@@ -129,7 +129,7 @@ func drawJournal(t *rapid.T) journal {
 	now := 0.0
 	for range rapid.IntRange(1, 150).Draw(t, "records") {
 		before := len(j)
-		switch rapid.IntRange(0, 31).Draw(t, "kind") {
+		switch rapid.IntRange(0, 33).Draw(t, "kind") {
 		case 0:
 			now += float64(rapid.IntRange(1, 90).Draw(t, "silence"))
 			j.tick(now)
@@ -149,6 +149,8 @@ func drawJournal(t *rapid.T) journal {
 			drawCommand(t, &j, now)
 		case 30, 31:
 			drawOutage(t, &j, now)
+		case 32, 33:
+			drawReference(t, &j, now)
 		case 27:
 			j.reading(now, "a", now, 36)
 			j[len(j)-1].Key = []byte(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key"))

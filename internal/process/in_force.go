@@ -38,19 +38,20 @@ func (f *InForce) Share(sharing *iot.EntrySharing) {
 // inForceKey is a key of topic partition-state.
 type inForceKey struct {
 	of wire.InForce
-	// rule is the name of a rule, since the offset of settings or limits, alert the id of an alert, command that of a command, device that of
-	// anything else; the others are zero.
+	// rule is the name of a rule, since the offset of settings or limits, alert the id of an alert, command that of a command, peers those of a
+	// reference, device that of anything else; the others are zero.
 	rule    string
 	since   int64
 	alert   string
 	command string
 	device  iot.Identity
+	peers   iot.Peers
 }
 
 func compareKeys(a, b inForceKey) int {
 	return cmp.Or(
 		cmp.Compare(a.of, b.of), cmp.Compare(a.rule, b.rule), cmp.Compare(a.since, b.since), cmp.Compare(a.alert, b.alert),
-		cmp.Compare(a.command, b.command), a.device.Compare(b.device),
+		cmp.Compare(a.command, b.command), a.device.Compare(b.device), a.peers.Compare(b.peers),
 	)
 }
 
@@ -66,6 +67,8 @@ func (k *inForceKey) append(dst []byte) []byte {
 		return wire.AppendReturnedKey(dst, k.alert)
 	case wire.OutcomeInForce:
 		return wire.AppendOutcomeKey(dst, k.command)
+	case wire.ReferenceInForce:
+		return wire.AppendReferenceKey(dst, k.peers)
 	default:
 		return wire.AppendInForceKey(dst, k.of, k.device)
 	}
@@ -99,6 +102,12 @@ func DecodeInForce(key, value []byte) (InForce, error) {
 		var outcome iot.Outcome
 		outcome, err = wire.DecodeOutcome(value)
 		f.Position, f.value, f.key.command = outcome.Position, &outcome, outcome.ID
+	case wire.ReferenceInForce:
+		var reference iot.ReferenceInForce
+		if f.key.peers, err = wire.DecodePeersKey(name); err == nil {
+			reference, err = wire.DecodeReferenceInForce(value)
+		}
+		f.Position, f.value = reference.Position, &reference
 	default:
 		if f.key.device, err = wire.DecodeDeviceKey(name); err == nil {
 			err = f.decodeOfDevice(value)
@@ -146,7 +155,9 @@ type inForce struct {
 	outages  map[iot.Identity]*iot.OutageInForce
 	returned returnedAlerts
 	outcomes outcomes
-	sharing  iot.EntrySharing
+	// references are by the peers, at most iot.MaxReferences.
+	references map[iot.Peers]*iot.ReferenceInForce
+	sharing    iot.EntrySharing
 	// changed has the keys of everything that was changed, or deleted, since it was published.
 	changed map[inForceKey]bool
 }
@@ -161,7 +172,9 @@ func newInForce() inForce {
 		outages:  make(map[iot.Identity]*iot.OutageInForce),
 		returned: newReturnedAlerts(),
 		outcomes: newOutcomes(),
-		changed:  make(map[inForceKey]bool),
+
+		references: make(map[iot.Peers]*iot.ReferenceInForce),
+		changed:    make(map[inForceKey]bool),
 	}
 }
 
@@ -186,6 +199,9 @@ func (p *Partition) RestoreInForce(f InForce) {
 		p.inForce.comments[f.key.device] = value
 	case *iot.OutageInForce:
 		p.inForce.outages[f.key.device] = value
+	case *iot.ReferenceInForce:
+		p.inForce.references[f.key.peers] = value
+		p.endReferenceAt(value.Until())
 	case *iot.Alert:
 		p.inForce.returned.add(value)
 	case *iot.Outcome:
@@ -196,6 +212,11 @@ func (p *Partition) RestoreInForce(f InForce) {
 // change marks something as changed since it was published.
 func (f *inForce) change(of wire.InForce, device iot.Identity) {
 	f.changed[inForceKey{of: of, device: device}] = true
+}
+
+// changeReference marks the reference of peers as changed since it was published.
+func (f *inForce) changeReference(peers iot.Peers) {
+	f.changed[inForceKey{of: wire.ReferenceInForce, peers: peers}] = true
 }
 
 // changeReturned marks an alert that has cleared as changed since it was published.
@@ -272,6 +293,11 @@ func (f *inForce) append(dst []byte, key *inForceKey, at iot.Position) []byte {
 		if outage := f.outages[key.device]; outage != nil {
 			outage.Position = at
 			return wire.AppendOutageInForce(dst, outage)
+		}
+	case wire.ReferenceInForce:
+		if reference := f.references[key.peers]; reference != nil {
+			reference.Position = at
+			return wire.AppendReferenceInForce(dst, reference)
 		}
 	case wire.ReturnedInForce:
 		if cleared := f.returned.find(key.alert); cleared != nil { // Its position is that of the event.

@@ -49,7 +49,8 @@ func TestNothingIsProcessedFromAnUnknownDecisionOn(t *testing.T) {
 		"a marked level of another kind": {Kind: iot.KindTick, Level: 9, Deciding: true},
 		"a higher level of an entry":     {Kind: iot.KindDevice, Level: iot.EntryLevelParent + 1},
 		"a higher level of an outage":    {Kind: iot.KindOutage, Level: 2},
-		"a higher level of a rule":       {Kind: iot.KindRule, Level: iot.RuleLevelStatistics + 1},
+		"a higher level of a reference":  {Kind: iot.KindReference, Level: 2},
+		"a higher level of a rule":       {Kind: iot.KindRule, Level: iot.RuleLevelDeviation + 1},
 		"a higher level":                 {Kind: iot.KindLevel, Level: process.MaxLevel + 1},
 	} {
 		var j journal

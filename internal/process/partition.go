@@ -25,6 +25,8 @@ type Partition struct {
 	// shelvingEnds is the earliest planned end of a shelving in force, or one of an earlier shelving, zero if there is none.
 	shelvingEnds time.Time
 	byDesign     byDesign
+	// referencesEnd is the earliest end of a reference in force, or one of an earlier reference, zero if there is none.
+	referencesEnd time.Time
 	// engine evaluates the rules in force; nil until begin.
 	engine *alert.Engine
 
@@ -216,6 +218,8 @@ func (p *Partition) process(rec *Record, out Output) {
 		err = p.processCommand(rec, out)
 	case kind == iot.KindOutage:
 		err = p.applyOutage(rec)
+	case kind == iot.KindReference:
+		err = p.applyReference(rec)
 	}
 	if err != nil {
 		p.reject(rec, err, out)
@@ -331,6 +335,9 @@ func (p *Partition) handleDue(out Output) {
 	}
 	if !p.byDesign.due.IsZero() && !p.byDesign.due.After(p.clock) {
 		p.judgeByDesign(out)
+	}
+	if !p.referencesEnd.IsZero() && !p.referencesEnd.After(p.clock) {
+		p.endReferences()
 	}
 	p.moveDelayed(out)
 }

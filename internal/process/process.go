@@ -95,6 +95,9 @@ type Counts struct {
 	BeganToFail RuleFailure
 	// RulesFailing is how many rules fail now, each on a device.
 	RulesFailing int64
+	// Unreferenced counts how often a rule of the kind Deviation has not judged a reading because no median was in force, LeftOut the medians that were
+	// not put in force because there were iot.MaxReferences already.
+	Unreferenced, LeftOut int64
 	// Refused counts the commands that were not executed: something else had happened since, or they had been executed before.
 	Refused int64
 	// Readmits means that an older version has admitted the readings up to the checkpoint otherwise than by the limits in force.

@@ -23,7 +23,8 @@ func (p *Partition) begin(out Output) {
 	p.beginLimits()
 	p.beginLengths()
 	if p.Alone || p.inForce.ruleRevision() == 0 {
-		if entries := p.configured(); p.level >= LevelStatistics || levelOf(entries) < LevelStatistics {
+		entries := p.configured()
+		if needed := levelOf(entries); needed < LevelStatistics || p.level >= needed {
 			p.putRules(entries, out)
 		}
 	}
@@ -77,10 +78,14 @@ func LevelOfEntry(e *iot.DeviceEntry) uint8 {
 
 // LevelOfRule returns the Checkpoint.Level that every partition must have before the entry is appended to the log.
 func LevelOfRule(e *iot.RuleEntry) uint8 {
-	if e.Level() > iot.RuleLevelPlain {
+	switch e.Level() {
+	case iot.RuleLevelPlain:
+		return LevelRules
+	case iot.RuleLevelStatistics:
 		return LevelStatistics
+	default:
+		return LevelDeviation
 	}
-	return LevelRules
 }
 
 func (p *Partition) outdatedRules() []iot.RuleEntry {
@@ -305,6 +310,7 @@ func (p *Partition) compileRules() {
 	if err != nil {
 		panic(fmt.Sprintf("rules in force: %v", err)) // Each of them was admitted.
 	}
+	engine.JudgeBy(p)
 	p.engine = engine
 	p.compileByDesign()
 }

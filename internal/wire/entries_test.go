@@ -82,6 +82,17 @@ var forms = []form{
 	formOf("in_force_outage", wire.MaxRecord, wire.AppendOutageInForce, wire.DecodeOutageInForce, drawOutageInForce, goldenOutageInForce,
 		func() iot.OutageInForce { return outageInForce(largestOutage(), lastPosition) }),
 	formOf("in_force_outcome", wire.MaxRecord, wire.AppendOutcome, wire.DecodeOutcome, drawOutcome, goldenOutcome, largestOutcome),
+	formOf("reference", wire.MaxMessage, wire.AppendReference, wire.DecodeReference, drawReference, goldenReference, largestReference),
+	formOf("in_force_reference", wire.MaxRecord, wire.AppendReferenceInForce, wire.DecodeReferenceInForce,
+		func(t *rapid.T) iot.ReferenceInForce {
+			return iot.ReferenceInForce{Reference: drawReference(t), Position: drawPosition(t)}
+		},
+		func() iot.ReferenceInForce {
+			return iot.ReferenceInForce{Reference: goldenReference(), Position: goldenAlert().Position}
+		},
+		func() iot.ReferenceInForce {
+			return iot.ReferenceInForce{Reference: largestReference(), Position: lastPosition}
+		}),
 }
 
 var lastPosition = iot.Position{Partition: math.MaxInt32, Epoch: math.MaxInt32, Offset: math.MaxInt64}
@@ -215,6 +226,7 @@ func TestKeysOfPartitionState(t *testing.T) {
 		{wire.AppendInForceKey(nil, wire.ShelvedInForce, owned), "shelved\x1facme\x1fdevice_001", wire.ShelvedInForce, "acme\x1fdevice_001", owned},
 		{wire.AppendInForceKey(nil, wire.CommentsInForce, owned), "comments\x1facme\x1fdevice_001", wire.CommentsInForce, "acme\x1fdevice_001", owned},
 		{wire.AppendInForceKey(nil, wire.OutageInForce, owned), "outage\x1facme\x1fdevice_001", wire.OutageInForce, "acme\x1fdevice_001", owned},
+		{wire.AppendReferenceKey(nil, iot.Peers{Area: "hall/line", Type: "pump"}), "reference\x1f\x1fpump\x1fhall/line", wire.ReferenceInForce, "\x1fpump\x1fhall/line", iot.Identity{}},
 		{wire.AppendReturnedKey(nil, "0123"), "returned\x1f0123", wire.ReturnedInForce, "0123", iot.Identity{}},
 	} {
 		of, rest, ok := wire.SplitInForceKey(test.key)
@@ -286,6 +298,27 @@ func FuzzDecodeShelvedInForce(f *testing.F)  { fuzzForm(f, "in_force_shelved") }
 func FuzzDecodeCommentsInForce(f *testing.F) { fuzzForm(f, "in_force_comments") }
 func FuzzDecodeOutage(f *testing.F)          { fuzzForm(f, "outage") }
 func FuzzDecodeOutageInForce(f *testing.F)   { fuzzForm(f, "in_force_outage") }
+func FuzzDecodeReference(f *testing.F)       { fuzzForm(f, "reference") }
+func FuzzDecodeReferenceInForce(f *testing.F) {
+	fuzzForm(f, "in_force_reference")
+}
+
+func FuzzDecodePeersKey(f *testing.F) {
+	for _, peers := range []iot.Peers{{Type: "pump"}, {Tenant: "acme", Area: "hall/line 2", Type: "pump"}} {
+		f.Add(wire.AppendPeersKey(nil, peers))
+	}
+	f.Add([]byte("\x1f\x1f"))
+	f.Fuzz(func(t *testing.T, key []byte) {
+		peers, err := wire.DecodePeersKey(key)
+		if err != nil {
+			return
+		}
+		again := wire.AppendPeersKey(nil, peers)
+		if got, err := wire.DecodePeersKey(again); err != nil || got != peers {
+			t.Errorf("%q: got %+v, %v, want %+v", again, got, err, peers)
+		}
+	})
+}
 
 // Values for the golden files.
 
@@ -311,6 +344,14 @@ func goldenOutageInForce() iot.OutageInForce {
 
 func outageInForce(o iot.Outage, position iot.Position) iot.OutageInForce {
 	return iot.OutageInForce{Silent: o.Silent, Evidence: o.Evidence, Since: at, Until: at.Add(o.For), Position: position}
+}
+
+func goldenReference() iot.Reference {
+	return iot.Reference{Median: 21.75, Devices: 12, Newest: at, For: 3 * time.Minute}
+}
+
+func largestReference() iot.Reference {
+	return iot.Reference{Median: -math.MaxFloat64, Devices: 1 << 30, Newest: at.Add(time.Microsecond), For: iot.MaxReferenceFor}
 }
 
 func goldenCommand() iot.Command {
@@ -799,6 +840,15 @@ func drawOutageInForce(t *rapid.T) iot.OutageInForce {
 			Silent: rapid.Bool().Draw(t, "silent"), Evidence: drawPosition(t), Since: drawMoment(t, "since"), Until: drawMoment(t, "until"), Position: drawPosition(t),
 		}
 	}, (*iot.OutageInForce).Normalize)
+}
+
+func drawReference(t *rapid.T) iot.Reference {
+	return drawValid(t, func() iot.Reference {
+		return iot.Reference{
+			Median: rapid.Float64().Draw(t, "median"), Devices: rapid.IntRange(0, 1<<31).Draw(t, "devices"), Newest: drawMoment(t, "newest"),
+			For: time.Duration(rapid.Int64Range(0, int64(2*iot.MaxReferenceFor)).Draw(t, "for")),
+		}
+	}, (*iot.Reference).Normalize)
 }
 
 func drawComments(t *rapid.T) iot.CommentsInForce {

@@ -178,6 +178,30 @@ func (l *Log) Outages(ctx context.Context, outages []control.Outage) error {
 	return nil
 }
 
+// References implements control.ReferenceLog.
+func (l *Log) References(ctx context.Context, references []control.Reference) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := l.checkLevel(ctx, process.LevelDeviation); err != nil {
+		return fmt.Errorf("append references: %w", err)
+	}
+	_, err := kafka.AppendDecisions(ctx, l.Dial, func(context.Context, *kgo.Client) ([]*kgo.Record, error) {
+		records := make([]*kgo.Record, len(references))
+		for i := range references {
+			r := &references[i]
+			records[i] = &kgo.Record{
+				Topic: l.Topics.Readings, Partition: r.Partition, Key: wire.AppendPeersKey(nil, r.Peers), Value: wire.AppendReference(nil, &r.Reference),
+				Headers: kafka.KindHeaders(iot.KindReference, 1), Timestamp: time.Now(),
+			}
+		}
+		return records, nil
+	})
+	if err != nil {
+		return fmt.Errorf("append references to %s: %w", l.Topics.Readings, err)
+	}
+	return nil
+}
+
 // Command appends commands about devices, which need no database, and returns where each of them is. It appends none while consumers of a version
 // may run that does not know one of them: control.ErrOlder.
 func (l *Log) Command(ctx context.Context, devices []iot.Identity, commands []iot.Command) ([]iot.Position, error) {

@@ -60,6 +60,8 @@ func (f *Follower) apply(r *kgo.Record) error {
 		return f.applyShelved(r, name)
 	case of == wire.OutageInForce:
 		return f.applyOutage(r, name)
+	case of == wire.ReferenceInForce:
+		return f.applyReference(r, name)
 	case of == wire.ReturnedInForce && r.Value == nil:
 		f.InForce.RemoveReturned(string(name), r.Partition)
 	case of == wire.ReturnedInForce:
@@ -132,6 +134,25 @@ func (f *Follower) applyOutage(r *kgo.Record, name []byte) error {
 	}
 	outage.Partition = r.Partition
 	f.InForce.SetOutage(parent, &outage)
+	return nil
+}
+
+// applyReference applies a record with the reference of peers.
+func (f *Follower) applyReference(r *kgo.Record, name []byte) error {
+	peers, err := wire.DecodePeersKey(name)
+	if err != nil {
+		return err
+	}
+	if r.Value == nil {
+		f.InForce.RemoveReference(peers, r.Partition)
+		return nil
+	}
+	reference, err := wire.DecodeReferenceInForce(r.Value)
+	if err != nil {
+		return err
+	}
+	reference.Partition = r.Partition
+	f.InForce.SetReference(peers, &reference)
 	return nil
 }
 

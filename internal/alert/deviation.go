@@ -1,0 +1,36 @@
+package alert
+
+import (
+	"math"
+
+	"iotmon/internal/iot"
+)
+
+// References knows the medians that rules of the kind Deviation compare values with.
+type References interface {
+	// Reference returns the median of peers that a reading of one of them is compared with; false if there is none: the reading is not judged.
+	Reference(peers iot.Peers, r *iot.Reading) (median float64, ok bool)
+}
+
+// JudgeBy sets what rules of the kind Deviation compare values with. Without it they judge nothing. Call it before anything is evaluated.
+func (e *Engine) JudgeBy(references References) { e.references = references }
+
+// reference returns the median that a reading of a device with the set is compared with; false if there is none.
+func (e *Engine) reference(set *Set, r *iot.Reading) (median float64, ok bool) {
+	if e.references == nil {
+		return 0, false
+	}
+	return e.references.Reference(set.peers, r)
+}
+
+// deviation judges how far a value is from the median, on either side.
+func deviation(c *iot.Condition, value, median float64) judgement {
+	judged := judgement{Between, value, median}
+	switch distance := math.Abs(value - median); {
+	case distance > c.Threshold:
+		judged.Verdict = Violated
+	case distance <= c.Threshold-c.Hysteresis:
+		judged.Verdict = Safe
+	}
+	return judged
+}
