@@ -23,6 +23,7 @@ func BenchmarkRules(b *testing.B) {
 		"maximum":             {Kind: iot.Maximum, Threshold: 1000, Within: within},
 		"count":               {Kind: iot.Count, Limit: 1000, Within: within},
 		"of_last":             {Kind: iot.OfLast, Limit: 1000, Last: 20},
+		"deviation":           {Kind: iot.Deviation, Threshold: 1000},
 		"no_data":             {Kind: iot.NoData, Within: time.Hour},
 		"expression":          {Kind: iot.Expression, Expression: "value > 1000 and labels.line != 'test'"},
 		"expression_previous": {Kind: iot.Expression, Expression: "abs(value - previous) > 1000 and elapsed < 60"},
@@ -40,6 +41,7 @@ func BenchmarkRules(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
+			engine.JudgeBy(benchReferences(halls))
 			readings := make([]iot.Reading, devices)
 			selections, states := make([]alert.Selection, devices), make([]iot.RuleStates, devices)
 			for i := range readings {
@@ -70,4 +72,21 @@ func BenchmarkRules(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(rules/halls), "ns/rule")
 		})
 	}
+}
+
+// medians are references by their peers.
+type medians map[iot.Peers]float64
+
+func (m medians) Reference(peers iot.Peers, _ *iot.Reading) (float64, bool) {
+	median, ok := m[peers]
+	return median, ok
+}
+
+// benchReferences returns the median of each hall.
+func benchReferences(halls int) medians {
+	m := make(medians)
+	for i := range halls {
+		m[iot.Peers{Area: iot.Area(fmt.Sprint("hall ", i)), Type: iot.Temperature}] = 20
+	}
+	return m
 }

@@ -30,11 +30,11 @@ func (set *Set) Empty() bool { return len(set.rules)+len(set.silence) == 0 }
 
 // compiled is a rule with the step of its condition, or the program of its expression. A threshold has neither, and is plain; a Deviation has neither, too.
 type compiled struct {
+	// plain means that the condition is a threshold: whether a value violates it depends on nothing else.
+	plain bool
 	iot.Rule
 	step    step
 	program *expression.Program
-	// plain means that the condition is a threshold: whether a value violates it depends on nothing else.
-	plain bool
 }
 
 // Selection is the set of one device and what it was compiled for. The zero Selection is of no device yet.

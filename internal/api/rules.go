@@ -52,11 +52,11 @@ type RuleScope struct {
 
 // RuleCondition is what values violate.
 type RuleCondition struct {
-	Kind          string      `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,no_data,levels,expression,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. no_data: nothing from the device for the span. levels: a value beyond one of the levels, each with alerts of its own. expression: it is true. offline: the device is silent, or says so."`
+	Kind          string      `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,deviation,no_data,levels,expression,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. deviation: a value that differs by more than the threshold from the median of the devices of its area and type. no_data: nothing from the device for the span. levels: a value beyond one of the levels, each with alerts of its own. expression: it is true. offline: the device is silent, or says so."`
 	Below         bool        `json:"below,omitempty" doc:"Lower values violate, instead of higher ones; where values are counted, those below the limit count."`
 	Threshold     float64     `json:"threshold,omitempty" doc:"In the type's unit, unless values are counted. The threshold itself does not violate."`
 	Hysteresis    float64     `json:"hysteresis,omitempty" doc:"How far on the safe side of the threshold it must be before the alert clears: the deadband."`
-	WithinSeconds float64     `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days, of no_data from 10 seconds; threshold, levels and of_last have none, and expression if it has a statistic."`
+	WithinSeconds float64     `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days, of no_data from 10 seconds; threshold, levels, of_last and deviation have none, and expression if it has a statistic."`
 	Limit         float64     `json:"limit,omitempty" doc:"What values are compared with to be counted."`
 	Last          int         `json:"last,omitempty" doc:"How many of the last values are judged by of_last: 1 to 64."`
 	Levels        *RuleLevels `json:"levels,omitempty" doc:"The limits of levels, growing, with hysteresis as their deadband. At least one. The alerts of a level have the rule's name, a dot and the level's name as their alert_type; those of all levels that a value is beyond are open."`
@@ -119,7 +119,7 @@ type RuleBody struct {
 	Severity        iot.Severity  `json:"severity" enum:"info,warning,critical" doc:"The priority of the alert."`
 	Latch           bool          `json:"latch,omitempty" doc:"The alert stays until it has been acknowledged and reset, even if its condition has returned to normal."`
 	Disabled        bool          `json:"disabled,omitempty" doc:"The rule watches no device until it is enabled again. Its open alerts clear."`
-	Text            string        `json:"text,omitempty" doc:"The alert's message in Chinese, at most 256 bytes. {device}, {type}, {area}, {value}, {threshold}, {limit}, {unit} and {alert_type} are replaced; another name in braces is refused."`
+	Text            string        `json:"text,omitempty" doc:"The alert's message in Chinese, at most 256 bytes. {device}, {type}, {area}, {value}, {threshold}, {limit}, {unit}, {alert_type} and, of a deviation, {median} are replaced; another name in braces is refused."`
 	TextEN          string        `json:"text_en,omitempty" doc:"The same in English. One of both texts alone holds for both languages."`
 	Procedure       string        `json:"procedure,omitempty" doc:"The address of a page that says what to do."`
 }

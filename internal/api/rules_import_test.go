@@ -65,6 +65,7 @@ func TestRulesAreExportedAndImported(t *testing.T) {
 		{"", "rules:\n" + strings.Replace(boilerYAML, "last: 5", "last: 65", 1), 422, `"location":"line 12, rules[0].condition.last"`},
 		{"", "rules:\n" + strings.Replace(boilerYAML, "temperature_sensor", "no_type", 1), 422, `unknown device type`},
 		{"", "rules:\n" + strings.Replace(boilerYAML, "boiler hot", "export", 1), 422, `rules[0].name`},
+		{"?dry_run=true", "rules:\n- name: odd\n  device_type: temperature_sensor\n  condition: {kind: deviation, threshold: 3, hysteresis: 1}\n  severity: info\n", 200, `"condition":{"kind":"deviation","threshold":3,"hysteresis":1}`},
 		{"", "", 400, "body"},
 	} {
 		w := send(h, "POST", importPath+step.query, step.body, "Content-Type", asYAML)

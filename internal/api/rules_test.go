@@ -13,11 +13,12 @@ import (
 )
 
 const (
-	hotRule    = `{"device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":80,"hysteresis":2},"for_seconds":30,"severity":"critical"}`
-	oftenRule  = `{"device_type":"temperature_sensor","area":"A栋","except":[{"labels":{"line":"test"}}],"condition":{"kind":"of_last","threshold":2,"limit":70,"last":5},"severity":"warning","latch":true,"text":"过热 {value}","text_en":"hot {value}","procedure":"https://plant.example/hot"}`
-	levelsRule = `{"device_type":"current_sensor","condition":{"kind":"levels","hysteresis":1,"levels":{"low_low":{"limit":0,"severity":"critical"},"high":{"limit":90}}},"severity":"warning"}`
-	jumpRule   = `{"condition":{"kind":"expression","threshold":5,"expression":"abs(value - previous) > threshold and labels.line != \"test\""},"severity":"warning"}`
-	averageLow = `{"device_type":"humidity_sensor","condition":{"kind":"average","below":true,"threshold":20,"within_seconds":600},"severity":"info"}`
+	hotRule       = `{"device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":80,"hysteresis":2},"for_seconds":30,"severity":"critical"}`
+	oftenRule     = `{"device_type":"temperature_sensor","area":"A栋","except":[{"labels":{"line":"test"}}],"condition":{"kind":"of_last","threshold":2,"limit":70,"last":5},"severity":"warning","latch":true,"text":"过热 {value}","text_en":"hot {value}","procedure":"https://plant.example/hot"}`
+	levelsRule    = `{"device_type":"current_sensor","condition":{"kind":"levels","hysteresis":1,"levels":{"low_low":{"limit":0,"severity":"critical"},"high":{"limit":90}}},"severity":"warning"}`
+	jumpRule      = `{"condition":{"kind":"expression","threshold":5,"expression":"abs(value - previous) > threshold and labels.line != \"test\""},"severity":"warning"}`
+	deviationRule = `{"device_type":"temperature_sensor","condition":{"kind":"deviation","threshold":3,"hysteresis":1},"severity":"warning"}`
+	averageLow    = `{"device_type":"humidity_sensor","condition":{"kind":"average","below":true,"threshold":20,"within_seconds":600},"severity":"info"}`
 )
 
 // ruled returns an API with a rule of the configuration in force, and its registry.
@@ -69,7 +70,12 @@ func TestRulesAreDecided(t *testing.T) {
 		{"PUT", "/api/v1/rules/quiet", `{"condition":{"kind":"no_data","within_seconds":120},"clear_for_seconds":5,"severity":"info"}`, nil, 200, `"condition":{"kind":"no_data","within_seconds":120},"clear_for_seconds":5,"severity":"info"`},
 		{"PUT", "/api/v1/rules/tank", levelsRule, nil, 200, `"condition":{"kind":"levels","hysteresis":1,"levels":{"low_low":{"limit":0,"severity":"critical"},"high":{"limit":90}}},"severity":"warning"`},
 		{"PUT", "/api/v1/rules/jump", jumpRule, nil, 200, `"condition":{"kind":"expression","threshold":5,"expression":"abs(value - previous) > threshold and labels.line != \"test\""},"severity":"warning"`},
+		{"PUT", "/api/v1/rules/odd", deviationRule, nil, 200, `"condition":{"kind":"deviation","threshold":3,"hysteresis":1},"severity":"warning"`},
 		// What is wrong, and where.
+		{"PUT", "/api/v1/rules/x", strings.Replace(deviationRule, "3", "0.5", 1), nil, 422, `"location":"body.condition.threshold"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(deviationRule, `"hysteresis"`, `"below":true,"hysteresis"`, 1), nil, 422, `"location":"body.condition.below"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(deviationRule, `"hysteresis"`, `"within_seconds":60,"hysteresis"`, 1), nil, 422, `"location":"body.condition.within_seconds"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(deviationRule, `"device_type":"temperature_sensor",`, "", 1), nil, 422, "no device type"},
 		{"PUT", "/api/v1/rules/x", strings.Replace(jumpRule, "previous", "prev", 1), nil, 422, `"message":"line 1, column 13: unknown name \"prev\"; there are `},
 		{"PUT", "/api/v1/rules/x", strings.Replace(jumpRule, "previous", "prev", 1), nil, 422, `"location":"body.condition.expression"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(jumpRule, "previous", "average", 1), nil, 422, `"location":"body.condition.within_seconds"`},

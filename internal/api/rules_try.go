@@ -31,7 +31,7 @@ func (s *server) registerTrials(api huma.API) {
 		Description: "Answers with the alerts that a rule would have raised by the archived readings of a time, beside those of the version in force. Nothing is changed. " +
 			"Each device's readings are judged in the order of its own time, also those that arrived late; nothing is remembered from before the time; entries and locations " +
 			"of devices are those of now; a rule that latches counts as if it did not, and one that is disabled as if it was not. The rule for silent devices cannot be tried, because the archive does not know when " +
-			"readings arrived. At most 20 million readings and 20 seconds: stopped says which of them has ended the trial. One trial runs at a time.",
+			"readings arrived. Medians are those of the archived readings at the beginning of every 10 seconds, or more seldom if there are many devices. At most 20 million readings and 20 seconds: stopped says which of them has ended the trial. One trial runs at a time.",
 		Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.tryRule)
 	for _, body := range []string{"TrialBody", "RuleBody"} { // As in registerRules.
@@ -52,16 +52,24 @@ type trialInput struct{ Body TrialBody }
 
 // tried is the answer to a trial.
 type tried struct {
-	From            time.Time   `json:"from"`
-	To              time.Time   `json:"to"`
-	Devices         int         `json:"devices" doc:"How many devices were tried."`
-	DevicesSelected int         `json:"devices_selected" doc:"How many devices the rule, or the version in force, watches."`
-	Readings        int64       `json:"readings" doc:"How many readings were judged."`
-	Stopped         trial.Limit `json:"stopped,omitempty" enum:"readings,time,devices" doc:"The limit that has ended the trial: what comes after it, by the ids of devices, is left out."`
-	Tried           tally       `json:"tried" doc:"The alerts of the rule."`
-	InForce         *tally      `json:"in_force,omitempty" doc:"The alerts of the version in force; absent if there is none, or it is disabled, or the one that is tried."`
-	Items           []triedItem `json:"items" nullable:"false" doc:"The newest alerts of both, the newest first."`
-	LeftOut         int64       `json:"left_out" doc:"How many alerts items does not list."`
+	From            time.Time     `json:"from"`
+	To              time.Time     `json:"to"`
+	Devices         int           `json:"devices" doc:"How many devices were tried."`
+	DevicesSelected int           `json:"devices_selected" doc:"How many devices the rule, or the version in force, watches."`
+	Readings        int64         `json:"readings" doc:"How many readings were judged."`
+	Stopped         trial.Limit   `json:"stopped,omitempty" enum:"readings,time,devices" doc:"The limit that has ended the trial: what comes after it, by the ids of devices, is left out."`
+	Tried           tally         `json:"tried" doc:"The alerts of the rule."`
+	InForce         *tally        `json:"in_force,omitempty" doc:"The alerts of the version in force; absent if there is none, or it is disabled, or the one that is tried."`
+	Medians         *triedMedians `json:"medians,omitempty" doc:"How the medians were found that a rule of the kind deviation compares values with."`
+	Items           []triedItem   `json:"items" nullable:"false" doc:"The newest alerts of both, the newest first."`
+	LeftOut         int64         `json:"left_out" doc:"How many alerts items does not list."`
+}
+
+// triedMedians says how medians were found.
+type triedMedians struct {
+	EverySeconds float64 `json:"every_seconds" doc:"How often they were taken."`
+	Groups       int     `json:"groups" doc:"Of how many areas the rule, or the version in force, watches devices."`
+	Without      int     `json:"without" doc:"How many of them never had five devices with good values at a time, so that no value was judged."`
 }
 
 // tally counts the alerts of one version.
@@ -185,6 +193,9 @@ func toTried(t *trial.Trial, r *trial.Result) tried {
 		other := toTally(t, r.Other)
 		out.InForce = &other
 		out.LeftOut += r.Other.Alone
+	}
+	if m := r.Medians; m != nil {
+		out.Medians = &triedMedians{m.Every.Seconds(), m.Peers, m.Without}
 	}
 	for i, a := range r.Alerts {
 		by := string(a.By)

@@ -66,6 +66,7 @@ func TestTryingARule(t *testing.T) {
 		{`{"name":"temperature_high","from":"-2h"}`, 200, `"readings":12,"tried":{"alerts":2,`},
 		{`{"rule":` + strings.Replace(strings.Replace(hotRule, "80", "25", 1), "30", "0", 1) + `,"from":"-2h"}`, 200, `"by":"tried"`},
 		{`{"name":"temperature_high"}`, 200, `"readings":144,`},
+		{`{"rule":` + deviationRule + `,"from":"-2h"}`, 200, `"medians":{"every_seconds":10,"groups":1,"without":1},"items":[]`},
 		{`{"name":"none"}`, 404, "no rule"},
 		{`{"name":"temperature_high","from":"-40d"}`, 422, "31 days"},
 		{`{"name":"temperature_high","from":"now","to":"-1h"}`, 422, "before to"},

@@ -112,6 +112,8 @@ func TestWhatIsWrongInAFileOfRules(t *testing.T) {
 		{strings.Replace(ruleOfFile, "80", "eighty", 1), "line 5, rules[0].condition.threshold: expected number"},
 		{strings.Replace(ruleOfFile, "80", ".inf", 1), "line 2, rules[0]: has a key or a number that JSON cannot have"},
 		{strings.Replace(ruleOfFile, "80", "80, last: 3", 1), "line 5, rules[0].condition.last: only of_last has it"},
+		{strings.Replace(ruleOfFile, "threshold, threshold: 80", "deviation, threshold: -3", 1), "line 5, rules[0].condition.threshold: must be positive"},
+		{strings.Replace(ruleOfFile, "threshold, threshold: 80", "deviation, threshold: 3, within_seconds: 60", 1), "line 5, rules[0].condition.within_seconds: deviation has none"},
 		{strings.Replace(ruleOfFile, "critical", "critical\n  1: 2", 1), "line 2, rules[0]: has a key"},
 		{strings.Replace(ruleOfFile, "critical", "critical\n  name: b", 1), "already defined"},
 		{strings.Replace(ruleOfFile, "critical", "!!binary aGk=", 1), "line 4, body: unknown tag"},

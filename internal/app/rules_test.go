@@ -68,6 +68,7 @@ alerts:
       text_en: hot
       procedure: "https://plant.example/hot"
     - {name: plain, device_type: temperature_sensor, severity: info, condition: {kind: threshold, threshold: 30}}
+    - {name: odd, device_type: temperature_sensor, severity: info, condition: {kind: deviation, threshold: 3, hysteresis: 1}, for: 1m}
     - {name: quiet, severity: critical, condition: {kind: no_data, within: 2m}, clear_for: 5s}
     - name: jump
       severity: info
@@ -98,6 +99,10 @@ alerts:
 			Condition: iot.Condition{Kind: iot.OfLast, Limit: 80, Threshold: 2, Last: 5}, Latch: true, TextEN: "hot", Procedure: "https://plant.example/hot",
 		},
 		{Name: "plain", Version: 1, Severity: iot.Info, Selector: iot.Selector{Type: iot.Temperature}, Condition: iot.Condition{Threshold: 30}},
+		{
+			Name: "odd", Version: 1, Severity: iot.Info, Selector: iot.Selector{Type: iot.Temperature}, For: time.Minute,
+			Condition: iot.Condition{Kind: iot.Deviation, Threshold: 3, Hysteresis: 1},
+		},
 		{Name: "quiet", Version: 1, Severity: iot.Critical, ClearFor: 5 * time.Second, Condition: iot.Condition{Kind: iot.NoData, Within: 2 * time.Minute}},
 		{Name: "jump", Version: 1, Severity: iot.Info, Condition: iot.Condition{
 			Kind: iot.Expression, Within: 10 * time.Minute, Threshold: 5, Expression: "value > average + threshold\nand area startsWith \"A栋\"\n",

@@ -31,8 +31,8 @@ type ReferenceLog interface {
 type ReferencesOptions struct {
 	InForce *InForce
 	Log     ReferenceLog
-	// Each calls visit with the present state of each device until visit returns false; visit does not change it. Complete reports whether Each knows all
-	// devices by now. They may be called concurrently.
+	// Each calls visit with the present state of each device until visit returns false; visit neither changes nor keeps it, and is quick. Complete reports
+	// whether Each knows all devices by now. They may be called concurrently.
 	Each     func(visit func(*iot.DeviceState) bool)
 	Complete func() bool
 	// OfflineAfter is how long a device of which nothing else is known may be silent.
@@ -43,12 +43,8 @@ type ReferencesOptions struct {
 const (
 	// referencesEvery is how often the medians are computed.
 	referencesEvery = 3 * time.Second
-	// referenceLasts is how long a reference holds at least, and referenceAgain how old one in force may be until it is appended again although the median is
-	// the same.
-	referenceLasts = 3 * time.Minute
-	referenceAgain = referenceLasts / 3
-	// referenceIntervals is for how many intervals, in which the devices send, a reference holds.
-	referenceIntervals = 3
+	// referenceAgain is how old a reference in force may be until it is appended again although the median is the same.
+	referenceAgain = iot.ReferenceLasts / 3
 	// referencePart is which part of the smallest limit a median may differ from that in force until it is appended.
 	referencePart = 1.0 / 20
 	// referencesAtOnce is the maximum number of references that are appended at once.
@@ -64,6 +60,8 @@ type References struct {
 	ReferencesOptions
 
 	appended map[partitionPeers]appendedReference
+	// present is the storage of what medians reads.
+	present []presentValue
 }
 
 // appendedReference is what this process has appended last of peers to a partition.
@@ -190,48 +188,63 @@ func (r *References) medians(rules []iot.Rule) map[iot.Peers]*peersNow {
 	for i := range rules {
 		types[rules[i].Type] = true
 	}
-	all := make(map[iot.Peers]*peersNow)
+	r.present = r.present[:0]
 	r.Each(func(state *iot.DeviceState) bool {
 		if types[state.Latest.Type] {
-			r.add(all, rules, state)
+			good := state.Status == iot.Online && (state.Latest.Quality == "" || state.Latest.Quality == iot.Good)
+			r.present = append(r.present, presentValue{state.Latest.Device, state.Latest.Value, good, state.LastSeen, state.Interval, state.Partition})
 		}
 		return true
 	})
+	all := make(map[iot.Peers]*peersNow)
+	for i := range r.present {
+		r.add(all, rules, &r.present[i])
+	}
 	maps.DeleteFunc(all, func(_ iot.Peers, of *peersNow) bool { return len(of.partitions) == 0 })
 	return all
 }
 
+// presentValue is what is needed of the present state of a device.
+type presentValue struct {
+	iot.Device
+	value float64
+	// good means that the device is online, and its value good.
+	good      bool
+	seen      time.Time
+	interval  time.Duration
+	partition int32
+}
+
 // add adds a device to its peers.
-func (r *References) add(all map[iot.Peers]*peersNow, rules []iot.Rule, state *iot.DeviceState) {
-	latest := &state.Latest
-	entry := r.InForce.Device(latest.Identity())
+func (r *References) add(all map[iot.Peers]*peersNow, rules []iot.Rule, of *presentValue) {
+	entry := r.InForce.Device(of.Identity())
 	if entry != nil && entry.Retired {
 		return
 	}
-	peers := alert.PeersOf(entry, &latest.Device)
-	of := all[peers]
-	if of == nil {
-		of = &peersNow{lasts: max(referenceLasts, r.OfflineAfter), limit: math.Inf(1), partitions: make(map[int32]bool)}
-		all[peers] = of
+	key := alert.PeersOf(entry, &of.Device)
+	peers := all[key]
+	if peers == nil {
+		peers = &peersNow{lasts: max(iot.ReferenceLasts, r.OfflineAfter), limit: math.Inf(1), partitions: make(map[int32]bool)}
+		all[key] = peers
 	}
 	for i := range rules {
-		if rule := &rules[i]; alert.SelectsPeer(rule, entry, peers, latest.ID) {
-			of.partitions[state.Partition] = true
-			of.limit = min(of.limit, rule.Threshold)
+		if rule := &rules[i]; alert.SelectsPeer(rule, entry, key, of.ID) {
+			peers.partitions[of.partition] = true
+			peers.limit = min(peers.limit, rule.Threshold)
 			if entry != nil && entry.Limits[rule.Name] > 0 {
-				of.limit = min(of.limit, entry.Limits[rule.Name])
+				peers.limit = min(peers.limit, entry.Limits[rule.Name])
 			}
 		}
 	}
-	if state.Status != iot.Online || latest.Quality != "" && latest.Quality != iot.Good {
+	if !of.good {
 		return
 	}
-	interval := state.Interval
+	interval := of.interval
 	if entry != nil && entry.Interval > 0 {
 		interval = entry.Interval
 	}
-	of.lasts = min(max(of.lasts, referenceIntervals*interval), iot.MaxReferenceFor)
-	of.values = append(of.values, peerValue{latest.Value, state.LastSeen})
+	peers.lasts = min(max(peers.lasts, iot.ReferenceIntervals*interval), iot.MaxReferenceFor)
+	peers.values = append(peers.values, peerValue{of.value, of.seen})
 }
 
 // reference returns the reference that follows; false if there are too few devices. Values that are older than a reference may be do not count: the

@@ -36,6 +36,9 @@ func (p *Peers) Normalize() error {
 const (
 	// MinPeers is how many devices with good values a median needs to be a reference: with fewer, one that is wrong moves it.
 	MinPeers = 5
+	// ReferenceLasts is how long a reference holds at least and, where that is longer, ReferenceIntervals for how many intervals, in which the devices send.
+	ReferenceLasts     = 3 * time.Minute
+	ReferenceIntervals = 3
 	// MaxReferenceFor is the maximum of Reference.For.
 	MaxReferenceFor = 24 * time.Hour
 	// MaxReferences is the maximum number of references that are in force in a partition.
@@ -92,5 +95,6 @@ func Median(values []float64) float64 {
 	if len(values)%2 == 1 {
 		return values[middle]
 	}
-	return values[middle-1]/2 + values[middle]/2 // Their sum may be too great for a number.
+	low, high := values[middle-1], values[middle]
+	return max(low, min(low/2+high/2, high)) // Their sum may be too great for a number, and the half of one too small.
 }

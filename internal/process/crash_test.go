@@ -108,13 +108,20 @@ func drawLimits(t *rapid.T) *iot.Limits {
 	}
 }
 
-// ofTenant makes the devices of the readings from an offset on, those that are to be forgotten, and silent parents, devices of a tenant.
+// ofTenant makes the devices of the readings from an offset on, those that are to be forgotten, silent parents, and medians, those of a tenant.
 func (j *journal) ofTenant(from int, tenant iot.Tenant) {
 	for i := from; i < len(*j); i++ {
 		var r iot.Reading
 		switch rec := &(*j)[i]; {
 		case rec.Kind == iot.KindDevice && rec.Value == nil || rec.Kind == iot.KindOutage:
 			rec.Key = []byte(iot.Identity{Tenant: tenant, ID: iot.DeviceID(rec.Key)}.String())
+		case rec.Kind == iot.KindReference:
+			peers, err := wire.DecodePeersKey(rec.Key)
+			if err != nil {
+				panic(err)
+			}
+			peers.Tenant = tenant
+			rec.Key = wire.AppendPeersKey(nil, peers)
 		case rec.Kind == iot.KindReading && rec.Key == nil && wire.DecodeReading(rec.Value, &r) == nil && r.ID != "":
 			rec.Key = []byte(iot.Identity{Tenant: tenant, ID: r.ID}.String())
 		}

@@ -39,6 +39,8 @@ type side struct {
 	tally  *tally
 	// leveled means that the rule has levels.
 	leveled bool
+	// deviates means that the rule compares values with medians.
+	deviates bool
 
 	set    *alert.Set
 	states iot.RuleStates

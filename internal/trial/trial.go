@@ -83,6 +83,8 @@ type Result struct {
 	// Tried are the alerts of the rule, Other those of the other rule; nil if there is none.
 	Tried Tally
 	Other *Tally
+	// Medians is nil if no rule compares values with medians.
+	Medians *Medians
 	// Alerts are the newest alerts of both, the newest first. Those that are alike are listed once.
 	Alerts []Alert
 }
@@ -111,11 +113,16 @@ func (t *Trial) Run(ctx context.Context, archive Archive) (*Result, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	devices, err := r.devices()
+	all, devices, err := r.devices()
 	if err != nil {
 		return nil, err
 	}
 	r.result.Selected = len(devices)
+	if ok, err := r.findMedians(all, devices); err != nil {
+		return nil, fmt.Errorf("try a rule: %w", err)
+	} else if !ok {
+		devices = nil
+	}
 	if err := r.evaluate(slices.Collect(slices.Chunk(devices, chunk))); err != nil {
 		return nil, fmt.Errorf("try a rule: %w", err)
 	}
@@ -141,9 +148,9 @@ type run struct {
 	// most is MaxReadings, or its default.
 	most int64
 	// engines are those of the rule and, if there is one to compare with, of the other.
-	engines []*alert.Engine
-	leveled []bool
-	result  Result
+	engines           []*alert.Engine
+	leveled, deviates []bool
+	result            Result
 	// total is what all parts so far have found.
 	total *part
 }
@@ -158,7 +165,8 @@ func (r *run) begin() error {
 		if err != nil {
 			return err
 		}
-		r.engines, r.leveled = append(r.engines, engine), append(r.leveled, rule.Kind == iot.LevelLimits)
+		r.engines = append(r.engines, engine)
+		r.leveled, r.deviates = append(r.leveled, rule.Kind == iot.LevelLimits), append(r.deviates, rule.Kind == iot.Deviation)
 	}
 	r.total = r.newPart(nil, 0)
 	return nil
@@ -171,22 +179,25 @@ func tried(rule *iot.Rule) iot.Rule {
 	return r
 }
 
-// devices returns the devices that a rule selects.
-func (r *run) devices() ([]iot.Device, error) {
+// devices returns all devices of the rules' type, and those of them that a rule selects.
+func (r *run) devices() (all, selected []iot.Device, err error) {
 	t := r.Rule.Type
 	if r.Other != nil && r.Other.Type != t {
 		t = "" // Both types are needed.
 	}
-	all, err := r.archive.DevicesOf(r.ctx, r.Tenant, t, MaxDevices+1)
+	all, err = r.archive.DevicesOf(r.ctx, r.Tenant, t, MaxDevices+1)
 	if err != nil {
-		return nil, fmt.Errorf("try a rule: %w", err)
+		return nil, nil, fmt.Errorf("try a rule: %w", err)
 	}
 	if len(all) > MaxDevices {
 		all, r.result.Stopped = all[:MaxDevices], StoppedByDevices
 	}
-	return slices.DeleteFunc(all, func(d iot.Device) bool {
-		return !slices.ContainsFunc(r.total.sides, func(s *side) bool { return s.selects(&d) })
-	}), nil
+	for i := range all {
+		if slices.ContainsFunc(r.total.sides, func(s *side) bool { return s.selects(&all[i]) }) {
+			selected = append(selected, all[i])
+		}
+	}
+	return all, selected, nil
 }
 
 // evaluate evaluates the readings of all devices, some of them at a time.

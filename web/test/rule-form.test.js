@@ -26,6 +26,7 @@ const conditions = [
   { kind: 'count', threshold: 3, limit: 80, within_seconds: 600, hysteresis: 1 },
   { kind: 'fraction', threshold: 0.07, limit: 80, below: true, within_seconds: 600, hysteresis: 0.01 },
   { kind: 'of_last', threshold: 2, limit: 80, last: 5 },
+  { kind: 'deviation', threshold: 3, hysteresis: 0.5 },
   { kind: 'no_data', within_seconds: 120 },
   { kind: 'expression', threshold: 5, expression: 'value > average', within_seconds: 60 },
   { kind: 'expression', expression: 'value > previous' },
@@ -61,6 +62,7 @@ test('what cannot be read is named, and what a kind has not counts for nothing',
   assert.deepEqual(named({ kind: 'expression' }), ['condition.expression missing']);
   assert.deepEqual(named({ kind: 'no_data', for: { text: 'x', unit: 1 } }), ['condition.within_seconds missing']);
   assert.deepEqual(named({ kind: 'of_last' }), ['condition.threshold missing', 'condition.limit missing', 'condition.last missing']);
+  assert.deepEqual(named({ kind: 'deviation' }), ['condition.threshold missing']);
   assert.deepEqual(named({ threshold: '1', labels: [['', 'x']], except: [{ area: '', labels: [['a', '1'], ['a', '2']], devices: '' }] }), ['labels pair', 'except[0].labels pair']);
   assert.deepEqual(bodyOf({ ...blankForm(), threshold: ' 1e2 ', except: [{ area: ' ', labels: [['', '']], devices: '\n' }], devices: 'a\n a \nb' }).body, { condition: { kind: 'threshold', threshold: 100 }, severity: 'warning', devices: ['a', 'b'] });
   assert.ok(kinds.every((kind) => conditionFields(kind).length > 0));

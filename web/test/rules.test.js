@@ -39,6 +39,7 @@ test('every condition is said in both languages', () => {
     [{ kind: 'count', threshold: 3, limit: 80, within_seconds: 600, hysteresis: 1 }, 'More than 3 values within 10 min above 80 °C; deadband 1', '10 分钟内高于 80 °C 的数值超过 3 个；回差 1'],
     [{ kind: 'fraction', threshold: 0.25, limit: 80, below: true, within_seconds: 600 }, 'More than 25% of the values within 10 min below 80 °C', '10 分钟内低于 80 °C 的数值占比超过 25%'],
     [{ kind: 'of_last', threshold: 2, limit: 80, last: 5 }, 'More than 2 of the last 5 values above 80 °C', '最近 5 个数值中高于 80 °C 的超过 2 个'],
+    [{ kind: 'deviation', threshold: 3, hysteresis: 0.5 }, 'A value that differs by more than 3 °C from the median of its area and type; deadband 0.5 °C', '数值与同区域同类型设备的中位数相差超过 3 °C；回差 0.5 °C'],
     [{ kind: 'no_data', within_seconds: 120 }, 'Nothing received for 2 min', '2 分钟没有收到任何数据'],
     [{ kind: 'levels', levels: { high: { limit: 90 }, low_low: { limit: 0, severity: 'critical' } } }, 'A value beyond low-low 0 °C (critical), high 90 °C', '数值超出低低限 0 °C（严重），高限 90 °C'],
     [{ kind: 'expression', expression: 'value > average', within_seconds: 60 }, 'value > average (over 1 min)', 'value > average（时段 1 分钟）'],

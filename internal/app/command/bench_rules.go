@@ -27,6 +27,7 @@ func benchConditions() []config.Condition {
 		{Kind: "count", Limit: far, Threshold: 1, Within: within},
 		{Kind: "fraction", Limit: far, Threshold: 0.5, Within: within},
 		{Kind: "of_last", Limit: far, Threshold: 1, Last: 20},
+		{Kind: "deviation", Threshold: far},
 		{Kind: "no_data", Within: time.Hour},
 		{Kind: "expression", Expression: `value > threshold and labels.line != "test"`, Threshold: far},
 		{Kind: "expression", Expression: "abs(value - previous) > threshold and elapsed < 60", Threshold: far},

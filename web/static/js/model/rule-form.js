@@ -48,6 +48,7 @@ const fieldsOf = {
   count: ['within', 'below', 'limit', 'threshold', 'hysteresis'],
   fraction: ['within', 'below', 'limit', 'threshold', 'hysteresis'],
   of_last: ['last', 'below', 'limit', 'threshold', 'hysteresis'],
+  deviation: ['threshold', 'hysteresis'],
   no_data: ['within'],
   expression: ['expression', 'threshold', 'within'],
 };

@@ -65,6 +65,7 @@
  * @property {number} readings
  * @property {'readings' | 'time' | 'devices'} [stopped]
  * @property {Tally} tried
+ * @property {{every_seconds: number, groups: number, without: number}} [medians] How the medians were found that values are compared with.
  * @property {Tally} [in_force]
  * @property {TriedAlert[]} items
  * @property {number} left_out
@@ -79,7 +80,7 @@
  */
 
 /** Every kind of condition that people choose among. */
-export const kinds = /** @type {const} */ (['threshold', 'levels', 'rise', 'fall', 'stuck', 'average', 'maximum', 'minimum', 'count', 'fraction', 'of_last', 'no_data', 'expression']);
+export const kinds = /** @type {const} */ (['threshold', 'levels', 'rise', 'fall', 'stuck', 'average', 'maximum', 'minimum', 'count', 'fraction', 'of_last', 'deviation', 'no_data', 'expression']);
 
 /** The names of levels, the lowest first; values below the first two violate them. */
 export const levelNames = /** @type {const} */ (['low_low', 'low', 'high', 'high_high']);

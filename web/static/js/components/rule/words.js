@@ -19,13 +19,13 @@ import { texts } from './texts.js';
 /** What each kind of condition is called. @type {Record<string, Text>} */
 const kindTexts = {
   threshold: texts.kindThreshold, levels: texts.kindLevels, rise: texts.kindRise, fall: texts.kindFall, stuck: texts.kindStuck, average: texts.kindAverage, maximum: texts.kindMaximum,
-  minimum: texts.kindMinimum, count: texts.kindCount, fraction: texts.kindFraction, of_last: texts.kindOfLast, no_data: texts.kindNoData, expression: texts.kindExpression, offline: texts.kindOffline,
+  minimum: texts.kindMinimum, count: texts.kindCount, fraction: texts.kindFraction, of_last: texts.kindOfLast, deviation: texts.kindDeviation, no_data: texts.kindNoData, expression: texts.kindExpression, offline: texts.kindOffline,
 };
 
 /** What violates a condition, of the kinds that have a threshold or a limit. @type {Record<string, Text>} */
 const whenTexts = {
   threshold: texts.whenThreshold, rise: texts.whenRise, fall: texts.whenFall, stuck: texts.whenStuck, average: texts.whenAverage, maximum: texts.whenMaximum, minimum: texts.whenMinimum,
-  count: texts.whenCount, fraction: texts.whenFraction, of_last: texts.whenOfLast, no_data: texts.whenNoData, offline: texts.whenOffline,
+  count: texts.whenCount, fraction: texts.whenFraction, of_last: texts.whenOfLast, deviation: texts.whenDeviation, no_data: texts.whenNoData, offline: texts.whenOffline,
 };
 
 /** @type {Record<import('../../model/rules.js').LevelName, Text>} */

@@ -23,6 +23,7 @@ import { texts } from './texts.js';
 /** What the threshold of each kind is called, where that says more. @type {Record<string, import('../../../locale/locale.js').Text>} */
 const thresholdNames = {
   rise: texts.fieldChange, fall: texts.fieldChange, stuck: texts.fieldLargestChange, count: texts.fieldMoreThan, of_last: texts.fieldMoreThan, fraction: texts.fieldMoreThan, expression: texts.fieldThresholdName,
+  deviation: texts.fieldDifference,
 };
 
 /**
@@ -56,7 +57,7 @@ function conditionField(field, editing) {
         choices: [['above', locale.t(texts.sideAbove)], ['below', locale.t(texts.sideBelow)]], onChoose: (side) => onChange({ below: side === 'below' }),
       });
     case 'threshold':
-      return numeric(field, locale.t(thresholdNames[form.kind] ?? texts.fieldThreshold), ownUnit);
+      return numeric(field, locale.t(thresholdNames[form.kind] ?? texts.fieldThreshold), ownUnit, form.kind === 'deviation' ? locale.t(texts.differenceHint) : '');
     case 'limit':
       return numeric(field, locale.t(texts.fieldLimit), unit);
     case 'last':

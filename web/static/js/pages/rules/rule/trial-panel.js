@@ -116,12 +116,14 @@ export class TrialPanel {
     if (this.#error) return this.#failure(this.#error);
     if (!this.#result) return locale.t(subject.name ? texts.trialWhyEdited : texts.trialWhy);
     const { said, trial } = this.#result;
-    const { devices, readings, stopped, tried } = trial;
+    const { devices, medians, readings, stopped, tried } = trial;
     const limits = { readings: texts.stoppedReadings, time: texts.stoppedTime, devices: texts.stoppedDevices };
     return [
       said === JSON.stringify(subject.body) ? '' : locale.t(texts.trialOutdated),
       locale.t(texts.trialOf, { alerts: locale.t(texts.alertCount, { count: tried.alerts }), devices: locale.t(terms.devicesCounted, { count: devices }), readings }),
       stopped ? locale.t(limits[stopped]) : '',
+      medians ? locale.t(texts.trialMedians, { span: locale.duration(medians.every_seconds * 1000) }) : '',
+      medians?.without ? locale.t(texts.trialWithout, { count: medians.without }) : '',
       tried.failed ? locale.t(texts.trialFailing, { count: tried.failed }) : '',
     ].filter(Boolean).join(locale.t(terms.sentenceSeparator));
   }

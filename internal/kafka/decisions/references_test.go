@@ -1,0 +1,120 @@
+package decisions_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/kafkatest"
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+var (
+	hallPeers = iot.Peers{Area: "hall", Type: iot.Temperature}
+	deviates  = iot.RuleEntry{Version: 1, Rule: iot.Rule{
+		Name: "odd", Version: 1, Severity: iot.Warning, Selector: iot.Selector{Type: iot.Temperature}, Condition: iot.Condition{Kind: iot.Deviation, Threshold: 3},
+	}}
+)
+
+// A rule about a deviation, and a median, wait until every processor knows them. A rule of another kind does not wait behind them.
+func TestDeviationsWaitUntilEveryProcessorKnowsThem(t *testing.T) {
+	l := kafkatest.NewLog(t)
+	log := newLog(t, l)
+	for id := range int32(kafkatest.Partitions) {
+		commit(t, l, id, process.Checkpoint{Level: process.LevelDeviation - min(uint8(id), 1), Devices: -1})
+	}
+	if _, err := log.Append(t.Context(), []control.Object{control.RuleObject(&deviates), rule(1)}); !errors.Is(err, control.ErrOlder) {
+		t.Errorf("got %v", err)
+	}
+	median := control.Reference{
+		Peers: hallPeers, Partition: 1, Reference: iot.Reference{Median: 20, Devices: 5, Newest: time.Unix(1e9, 0).UTC(), For: time.Minute},
+	}
+	if err := log.References(t.Context(), []control.Reference{median}); !errors.Is(err, control.ErrOlder) {
+		t.Errorf("got %v", err)
+	}
+	for id := range int32(kafkatest.Partitions) {
+		commit(t, l, id, process.Checkpoint{Level: process.LevelDeviation, Devices: -1})
+	}
+	if _, err := log.Append(t.Context(), []control.Object{control.RuleObject(&deviates)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.References(t.Context(), []control.Reference{median}); err != nil {
+		t.Fatal(err)
+	}
+	kinds := make(map[iot.Kind][]uint8)
+	l.Committed(l.Topics.Readings, func(r *kgo.Record) bool {
+		kind := kafka.KindOf(r)
+		if kind.Kind == iot.KindReference {
+			got, err := wire.DecodeReference(r.Value)
+			peers, err2 := wire.DecodePeersKey(r.Key)
+			if err != nil || err2 != nil || got != median.Reference || peers != median.Peers || r.Partition != 1 || !kind.Deciding {
+				t.Errorf("got %q %s in partition %d, %v, %v", r.Key, r.Value, r.Partition, err, err2)
+			}
+		}
+		kinds[kind.Kind] = append(kinds[kind.Kind], kind.Level)
+		return len(kinds[iot.KindReference]) == 1 && len(kinds[iot.KindRule]) == 2*kafkatest.Partitions
+	})
+	if got := kinds[iot.KindRule]; !slices.Contains(got, iot.RuleLevelPlain) || !slices.Contains(got, iot.RuleLevelDeviation) {
+		t.Errorf("got rules of the levels %v", got)
+	}
+}
+
+// What is in force of medians is read from what the processors commit: a process that knows less than another one appends nothing as long as
+// the median of that one is in force.
+func TestReferencesInForceAreFollowed(t *testing.T) {
+	l := kafkatest.NewLog(t)
+	inForce, log := follow(t, l), newLog(t, l)
+	newest := time.Unix(1e9, 0).UTC()
+	another := iot.ReferenceInForce{
+		Reference: iot.Reference{Median: 50, Devices: 9, Newest: newest.Add(time.Hour), For: time.Minute}, Position: iot.Position{Partition: 1, Offset: 7},
+	}
+	key := wire.AppendReferenceKey(nil, hallPeers)
+	inAll := iot.RuleInForce{RuleEntry: deviates, Position: iot.Position{Partition: 1, Offset: 8}}
+	put(t, l, true, &kgo.Record{Partition: 1, Key: key, Value: wire.AppendReferenceInForce(nil, &another)})
+	put(t, l, true, &kgo.Record{Partition: 1, Key: wire.AppendRuleKey(nil, "odd"), Value: wire.AppendRuleInForce(nil, &inAll)}, entryRecord(1, 1, 1, 9))
+	wait(t, inForce, control.DeviceRef(device(1)), 1)
+
+	var value, steps atomic.Int64
+	value.Store(20)
+	references := control.NewReferences(control.ReferencesOptions{
+		InForce: inForce, Log: log, Complete: func() bool { return true }, OfflineAfter: time.Second, Logger: kafkatest.Quiet(),
+		Each: func(visit func(*iot.DeviceState) bool) {
+			steps.Add(1)
+			for i := range iot.MinPeers {
+				visit(&iot.DeviceState{
+					Latest: iot.Reading{
+						Device: iot.Device{ID: device(100 + i).ID, Type: iot.Temperature, Location: iot.Location{Building: "hall"}}, Value: float64(value.Load()),
+					},
+					Status: iot.Online, LastSeen: newest, Position: iot.Position{Partition: 1, Offset: 50},
+				})
+			}
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- references.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	for steps.Load() < 2 {
+		time.Sleep(20 * time.Millisecond)
+	}
+	value.Store(30)
+	put(t, l, true, &kgo.Record{Partition: 1, Key: key})
+	l.Committed(l.Topics.Readings, func(r *kgo.Record) bool {
+		if kafka.KindOf(r).Kind != iot.KindReference {
+			return false
+		}
+		if got, err := wire.DecodeReference(r.Value); err != nil || got.Median != 30 || r.Partition != 1 {
+			t.Errorf("got %s in partition %d first, %v, want what follows after the other one had ended", r.Value, r.Partition, err)
+		}
+		return true
+	})
+}
