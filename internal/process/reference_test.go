@@ -93,7 +93,7 @@ func TestWithoutAMedianEverythingStaysAsItWas(t *testing.T) {
 	out, p := owned(t, options(t), j, process.Checkpoint{}, newRecorder())
 	mustEqual(t, deviations(t, out), "raised a 30 121", "cleared a 20 241")
 	if counts := p.ResetCounts(); counts.Unreferenced == 0 {
-		t.Error("nobody is told that readings were not judged")
+		t.Error("that readings were not judged is not counted")
 	}
 }
 

@@ -37,7 +37,8 @@ type LogOptions struct {
 // Log is the control.Log. It may be used concurrently.
 type Log struct {
 	LogOptions
-	client *kgo.Client
+	// client appends to the partitions of the keys, byPartition to those that the records name, without a transaction.
+	client, byPartition *kgo.Client
 	// level is the lowest that every partition is known to have; 0 if that is not known yet.
 	level atomic.Uint32
 
@@ -49,15 +50,23 @@ var _ control.Log = (*Log)(nil)
 
 // NewLog returns a log, which connects when it is first used. It returns an error only if the options are invalid.
 func NewLog(options LogOptions) (*Log, error) {
-	client, err := kgo.NewClient(options.Dial.Options(append(options.Dial.Idempotence(),
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
-		kgo.ProducerLinger(0),
-		kgo.RecordDeliveryTimeout(timeout),
-	)...)...)
+	newClient := func(partitioner kgo.Partitioner) (*kgo.Client, error) {
+		return kgo.NewClient(options.Dial.Options(append(options.Dial.Idempotence(),
+			kgo.RecordPartitioner(partitioner),
+			kgo.ProducerLinger(0),
+			kgo.RecordDeliveryTimeout(timeout),
+		)...)...)
+	}
+	client, err := newClient(kgo.StickyKeyPartitioner(nil))
 	if err != nil {
 		return nil, fmt.Errorf("make producer of decisions: %w", err)
 	}
-	l := &Log{LogOptions: options, client: client, partitioner: kgo.StickyKeyPartitioner(nil).ForTopic(options.Topics.Readings)}
+	byPartition, err := newClient(kgo.ManualPartitioner())
+	if err != nil {
+		client.Close()
+		return nil, fmt.Errorf("make producer of decisions: %w", err)
+	}
+	l := &Log{LogOptions: options, client: client, byPartition: byPartition, partitioner: kgo.StickyKeyPartitioner(nil).ForTopic(options.Topics.Readings)}
 	if options.Alone {
 		l.level.Store(process.MaxLevel)
 	}
@@ -65,7 +74,10 @@ func NewLog(options LogOptions) (*Log, error) {
 }
 
 // Close closes the connections.
-func (l *Log) Close() { l.client.Close() }
+func (l *Log) Close() {
+	l.client.Close()
+	l.byPartition.Close()
+}
 
 // PartitionOf implements control.Log.
 func (l *Log) PartitionOf(device iot.Identity, partitions int) int32 {
@@ -178,25 +190,23 @@ func (l *Log) Outages(ctx context.Context, outages []control.Outage) error {
 	return nil
 }
 
-// References implements control.ReferenceLog.
+// References implements control.ReferenceLog. It uses no transaction, whose id the brokers would keep for days: references are appended every few seconds,
+// and none depends on another one.
 func (l *Log) References(ctx context.Context, references []control.Reference) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := l.checkLevel(ctx, process.LevelDeviation); err != nil {
 		return fmt.Errorf("append references: %w", err)
 	}
-	_, err := kafka.AppendDecisions(ctx, l.Dial, func(context.Context, *kgo.Client) ([]*kgo.Record, error) {
-		records := make([]*kgo.Record, len(references))
-		for i := range references {
-			r := &references[i]
-			records[i] = &kgo.Record{
-				Topic: l.Topics.Readings, Partition: r.Partition, Key: wire.AppendPeersKey(nil, r.Peers), Value: wire.AppendReference(nil, &r.Reference),
-				Headers: kafka.KindHeaders(iot.KindReference, 1), Timestamp: time.Now(),
-			}
+	records := make([]*kgo.Record, len(references))
+	for i := range references {
+		r := &references[i]
+		records[i] = &kgo.Record{
+			Topic: l.Topics.Readings, Partition: r.Partition, Key: wire.AppendPeersKey(nil, r.Peers), Value: wire.AppendReference(nil, &r.Reference),
+			Headers: kafka.KindHeaders(iot.KindReference, 1), Timestamp: time.Now(),
 		}
-		return records, nil
-	})
-	if err != nil {
+	}
+	if err := l.byPartition.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return fmt.Errorf("append references to %s: %w", l.Topics.Readings, err)
 	}
 	return nil
