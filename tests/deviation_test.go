@@ -10,7 +10,7 @@ import (
 )
 
 // oddRule is a rule about the deviation from other devices.
-const oddRule = `{"name":"odd","device_type":"temperature_sensor","condition":{"kind":"deviation","threshold":%v,"hysteresis":1},"severity":"warning"}`
+const oddRule = `{"name":"%v","device_type":"temperature_sensor","condition":{"kind":"deviation","threshold":%v,"hysteresis":1},"severity":"warning"}`
 
 // sendUntil has devices send until the open alerts are as wanted.
 func (p *plant) sendUntil(want string, values map[string]float64) {
@@ -54,7 +54,7 @@ func TestADeviceThatDiffersFromTheOthersIsFound(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t, func(cfg *config.Config) { cfg.Devices.OfflineAfter = time.Minute })
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		status, _ := p.do(http.MethodPost, "/api/v1/rules", "application/json", fmt.Sprintf(oddRule, 3))
+		status, _ := p.do(http.MethodPost, "/api/v1/rules", "application/json", fmt.Sprintf(oddRule, "odd", 3))
 		if status == http.StatusCreated || status == http.StatusAccepted {
 			break
 		}
@@ -62,7 +62,7 @@ func TestADeviceThatDiffersFromTheOthersIsFound(t *testing.T) {
 			t.Fatalf("add the rule: got %d", status)
 		}
 	}
-	if status, _ := p.do(http.MethodPost, "/api/v1/rules", "application/json", fmt.Sprintf(oddRule, 0)); status != http.StatusUnprocessableEntity {
+	if status, _ := p.do(http.MethodPost, "/api/v1/rules", "application/json", fmt.Sprintf(oddRule, "never", 0)); status != http.StatusUnprocessableEntity {
 		t.Errorf("a deviation by more than 0: got %d", status)
 	}
 	values := map[string]float64{"oven-1": 20, "oven-2": 20.5, "oven-3": 21, "oven-4": 20, "oven-5": 20.5, "oven-6": 12}

@@ -29,6 +29,12 @@ func TestAnAlertSaysFromWhichMedianAValueDeviates(t *testing.T) {
 	if got.Message != "23.25°C / 30°C" {
 		t.Errorf("got %q", got.Message)
 	}
+	threshold := conditionRule(iot.Threshold, 3, 1, 0)
+	threshold.Text = rule.Text
+	evaluate(newEngine(t, threshold), new(iot.RuleStates), &r, emit(func(a *iot.Alert) { got = *a }))
+	if got.Message != "23.25°C / {median}" {
+		t.Errorf("a rule that knows no median: got %q", got.Message)
+	}
 }
 
 // Nobody knows without a median: neither what raises an alert nor what clears it.

@@ -98,6 +98,7 @@ func TestRulesAreDecided(t *testing.T) {
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"severity"`, `"priority":1,"severity"`, 1), nil, 422, "unexpected property"},
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `30,`, `1e-9,`, 1), nil, 422, `must be 0 or at least 0.000001 seconds`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `过热 {value}`, `过热 {divice}`, 1), nil, 422, `"message":"column 4: unknown placeholder {divice}; there are {device}, {type}, `},
+		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `过热 {value}`, `{median}`, 1), nil, 422, `"message":"column 1: unknown placeholder {median}; there are {device}, {type}, `},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `hot {value}`, `hot {Value}`, 1), nil, 422, `"location":"body.text_en"`},
 		{"PUT", "/api/v1/rules/braces", strings.Replace(oftenRule, `过热 {value}`, `{device} {} {see page 3} {不}`, 1), nil, 200, `{see page 3}`},
 		{"POST", rules, hotRule, nil, 422, "name"},

@@ -89,7 +89,7 @@ export const texts = {
   matchesUnknown: { en: 'How many devices it watches is not known.', zh: '无法得知监视多少设备。' },
   fieldTextZh: { en: 'In Chinese', zh: '中文' },
   fieldTextEn: { en: 'In English', zh: '英文' },
-  textHint: { en: 'Empty: the value and the threshold. {braces} name what is filled in: device, type, area, value, threshold, limit, unit, alert_type.', zh: '留空则为数值与阈值。{braces} 中可写：device、type、area、value、threshold、limit、unit、alert_type。' },
+  textHint: { en: 'Empty: the value and the threshold. {braces} name what is filled in: device, type, area, value, threshold, median, limit, unit, alert_type.', zh: '留空则为数值与阈值。{braces} 中可写：device、type、area、value、threshold、median、limit、unit、alert_type。' },
   fieldProcedure: { en: 'Procedure: address of a page', zh: '处理规程：网页地址' },
   mistakeNumber: { en: 'This must be a number.', zh: '须为数字。' },
   mistakeMissing: { en: 'This is missing.', zh: '请填写。' },
