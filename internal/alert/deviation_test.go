@@ -73,3 +73,30 @@ func TestADeviceHasALimitOfDeviationOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// An open alert follows its rule once a value is judged by it: from which median the last one deviated is not known any more.
+func TestAnAlertAboutADeviationFollowsItsRule(t *testing.T) {
+	rule := conditionRule(iot.Deviation, 3, 1, 0)
+	var states iot.RuleStates
+	var got []iot.Alert
+	out := emit(func(a *iot.Alert) { got = append(got, *a) })
+	evaluateAt := func(second int, rule iot.Rule) {
+		engine := newEngine(t, rule)
+		engine.JudgeBy(medians{ofHall: 20})
+		r := reading(second, "26")
+		evaluate(engine, &states, &r, out)
+	}
+	evaluateAt(0, rule)
+	said := got[0].Message
+	rule.Threshold, rule.Severity = 5, iot.Critical
+	engine := newEngine(t, rule)
+	r := reading(1, "26")
+	if !engine.Follow(engine.Select(new(alert.Selection), nil, &r), &states, map[string]bool{rule.Name: true}, &r, r.Time, out) ||
+		got[1].Severity != iot.Critical || got[1].Message != said || got[1].Threshold != 3 {
+		t.Errorf("by the rule: got %+v", got[1:])
+	}
+	evaluateAt(2, rule)
+	if last := got[len(got)-1]; len(got) != 3 || last.Threshold != 5 || last.Message != "温度偏离同类设备: 26°C, 同区域中位数 20°C, 相差超过 5°C" {
+		t.Errorf("by the next value: got %+v", last)
+	}
+}

@@ -75,7 +75,7 @@ func TestRulesAreDecided(t *testing.T) {
 		{"PUT", "/api/v1/rules/x", strings.Replace(deviationRule, "3", "0.5", 1), nil, 422, `"location":"body.condition.threshold"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(deviationRule, `"hysteresis"`, `"below":true,"hysteresis"`, 1), nil, 422, `"location":"body.condition.below"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(deviationRule, `"hysteresis"`, `"within_seconds":60,"hysteresis"`, 1), nil, 422, `"location":"body.condition.within_seconds"`},
-		{"PUT", "/api/v1/rules/x", strings.Replace(deviationRule, `"device_type":"temperature_sensor",`, "", 1), nil, 422, "no device type"},
+		{"PUT", "/api/v1/rules/x", strings.Replace(deviationRule, `"device_type":"temperature_sensor",`, "", 1), nil, 422, "body.device_type"},
 		{"PUT", "/api/v1/rules/x", strings.Replace(jumpRule, "previous", "prev", 1), nil, 422, `"message":"line 1, column 13: unknown name \"prev\"; there are `},
 		{"PUT", "/api/v1/rules/x", strings.Replace(jumpRule, "previous", "prev", 1), nil, 422, `"location":"body.condition.expression"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(jumpRule, "previous", "average", 1), nil, 422, `"location":"body.condition.within_seconds"`},
