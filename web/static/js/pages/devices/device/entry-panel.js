@@ -20,6 +20,10 @@ import { texts } from './texts.js';
  * @typedef {import('../../../app/session.js').Session} Session
  */
 
+/** The kinds of conditions whose threshold is a value of the device, and those whose threshold has no unit; that of others is a difference of values. */
+const values = new Set(['threshold', 'average', 'maximum', 'minimum']);
+const unitless = new Set(['count', 'fraction', 'of_last', 'expression']);
+
 /** How many areas are offered. */
 const offeredAreas = 1000;
 
@@ -148,13 +152,13 @@ export class EntryPanel {
     // Own limits of rules that do not watch it now can still be removed.
     const others = this.#form.draft.limits.filter(([rule, limit]) => !rules.some(({ alert_type: name }) => name === rule) && (limit !== '' || this.#form.base.limits?.[rule] !== undefined));
     if (rules.length + others.length === 0) return nothing;
-    const line = (/** @type {string} */ rule, /** @type {string} */ words, /** @type {string} */ usual, counts = false) => {
+    const line = (/** @type {string} */ rule, /** @type {string} */ words, /** @type {string} */ usual, kind = 'threshold') => {
       const [, limit = ''] = this.#form.draft.limits.find(([name]) => name === rule) ?? [];
       return html`<label class="limit"><span title=${visible(rule)}>${words}</span>
-        <span class="with-unit"><input type="text" inputmode="decimal" maxlength="24" autocomplete="off" placeholder=${usual} .value=${limit} @input=${(/** @type {Event} */ event) => this.#limit(rule, valueOf(event))}><span>${counts ? '' : (spec?.unit ?? '')}</span></span>${counts ? nothing : this.#inOwnUnit(limit || usual, spec)}</label>`;
+        <span class="with-unit"><input type="text" inputmode="decimal" maxlength="24" autocomplete="off" placeholder=${usual} .value=${limit} @input=${(/** @type {Event} */ event) => this.#limit(rule, valueOf(event))}><span>${unitless.has(kind) ? '' : (spec?.unit ?? '')}</span></span>${values.has(kind) ? this.#inOwnUnit(limit || usual, spec) : nothing}</label>`;
     };
     return html`<fieldset class="field-group"><legend>${locale.t(terms.ownLimits)}</legend>
-      ${rules.map((rule) => line(rule.alert_type, this.#limitWords(rule, locale), String(rule.usual_threshold ?? rule.threshold), rule.kind !== 'threshold'))}
+      ${rules.map((rule) => line(rule.alert_type, this.#limitWords(rule, locale), String(rule.usual_threshold ?? rule.threshold), rule.kind))}
       ${others.map(([rule]) => line(rule, visible(rule), ''))}
     </fieldset>`;
   }
