@@ -347,7 +347,7 @@ func latching(t *testing.T) *process.Options {
 	return &o
 }
 
-func passWith(t *testing.T, o *process.Options, j journal) *recorder {
+func passWith(t fatal, o *process.Options, j journal) *recorder {
 	t.Helper()
 	p, out := process.New(o, 3, process.Checkpoint{}, false), newRecorder()
 	if err := p.Process(j, out); err != nil {

@@ -60,7 +60,7 @@ func TestAnAlertIsHandledOverItsLife(t *testing.T) {
 		}
 		return alert.ID != ""
 	})
-	if alert.MessageEN != "2 of 3 above 80°C" || alert.CurrentValue != 2 || alert.AlarmState != "unacknowledged" {
+	if alert.MessageEN != "2 of 3 above 80 °C" || alert.CurrentValue != 2 || alert.AlarmState != "unacknowledged" {
 		t.Errorf("got %+v", alert)
 	}
 	// do sends a request, and expects that it is done, or the reason why it is not.
