@@ -38,7 +38,13 @@
  *
  * @typedef {{from: string, until: string, channels: string[]}} Turn Who is on call, and when.
  *
- * @typedef {object} OnCallCalendar
+ * @typedef {object} DecidedPart What is decided of the routes, or of a calendar.
+ * @property {number} version 0 if nobody has decided anything.
+ * @property {'configuration' | 'people'} decided_by
+ * @property {boolean} in_force Whether the program that sends goes by it.
+ * @property {string} [reason] Why it does not.
+ *
+ * @typedef {object} OnCallCalendarParts
  * @property {string} name
  * @property {string} time_zone
  * @property {Turn[]} [overrides]
@@ -47,9 +53,13 @@
  * @property {string[]} otherwise
  * @property {Turn[]} next Who is on call from now on, for a week.
  *
+ * @typedef {OnCallCalendarParts & DecidedPart & {configured: boolean}} OnCallCalendar
+ *
+ * @typedef {{types?: string[], from: string}} Uncovered Critical alerts that no route takes: of which device types, and from when on.
+ *
  * @typedef {{program: string, host: string, file?: string, since: string}} Origin Whose configuration it is.
  *
- * @typedef {{items: NotificationRoute[], calendars: OnCallCalendar[], origin?: Origin}} Routes
+ * @typedef {DecidedPart & {items: NotificationRoute[], calendars: OnCallCalendar[], origin?: Origin, missing?: string[], uncovered?: Uncovered}} Routes
  *
  * @typedef {'pending' | 'sent' | 'failed' | 'refused' | 'merged'} DeliveryState
  * @typedef {'raised' | 'changed' | 'repeated' | 'escalated' | 'over' | 'digest' | 'test' | 'from_memory'} DeliveryKind

@@ -9,7 +9,7 @@ import { visible } from '../../locale/visible.js';
 import { channels, routes } from '../../model/notifications.js';
 import { ChannelList } from './channel-list.js';
 import { DeliveryList } from './delivery-list.js';
-import { showCalendars, showRoutes } from './plan-lists.js';
+import { showCalendars, showRoutes, showWarnings } from './plan-lists.js';
 import { texts } from './texts.js';
 
 /**
@@ -121,6 +121,8 @@ class NotificationsPage {
     this.#deliveries.draw();
     if (!this.#plan) return;
     this.#showOrigin(this.#plan);
+    showWarnings(this.#at('#routes-warnings'), this.#plan, this.#session);
+    setText(this.#at('#routes-decided'), this.#plan.decided_by === 'people' ? this.#session.locale.t(texts.decidedVersion, { version: String(this.#plan.version) }) : '');
     showRoutes(this.#at('#routes'), this.#plan.items, this.#session);
     showCalendars(this.#at('#calendars'), this.#plan.calendars, this.#session);
   };

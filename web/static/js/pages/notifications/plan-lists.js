@@ -1,5 +1,6 @@
 // @ts-check
 import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
+import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { turnsFrom } from '../../model/notifications.js';
 import { texts } from './texts.js';
@@ -29,6 +30,32 @@ export function showRoutes(element, routes, session) {
     <p>${locale.t(texts.routeTo, { who: whoWords(route, locale) })}</p>
     <ul class="route-when">${whenNotified(route, locale).map((words) => html`<li>${words}</li>`)}</ul>
   </li>`)}</ol>`, element);
+}
+
+/** The clocks of server and page need not agree to the second. */
+const aMinute = 60_000;
+
+/**
+ * Says what keeps people from being notified as the routes say: critical alerts that no route takes, a decision that is not in force, and channels that are gone.
+ *
+ * @param {HTMLElement} element
+ * @param {Routes} plan
+ * @param {Session} session
+ */
+export function showWarnings(element, { in_force: inForce, missing = [], reason = '', uncovered }, session) {
+  const { clock, locale } = session;
+  const words = [];
+  if (uncovered) {
+    const now = clock.now();
+    const from = Date.parse(uncovered.from);
+    const types = (uncovered.types ?? []).map((type) => session.typeName(type)).join(locale.t(terms.listSeparator));
+    const time = locale.timeOrDate(from, now);
+    if (from > now + aMinute) words.push(types ? locale.t(texts.uncoveredTypesFrom, { types, time }) : locale.t(texts.uncoveredFrom, { time }));
+    else words.push(types ? locale.t(texts.uncoveredTypes, { types }) : locale.t(texts.uncovered));
+  }
+  if (!inForce) words.push(locale.t(texts.routesNotInForce, { reason: visible(reason) }));
+  if (missing.length > 0) words.push(locale.t(texts.routesMissing, { names: listed(missing, locale) }));
+  render(html`${words.map((one) => html`<p class="question-problem">${one}</p>`)}`, element);
 }
 
 /**

@@ -134,7 +134,7 @@ export function whenNotified(route, locale) {
     route.repeat_seconds > 0 ? locale.t(texts.routeRepeat, { repeat: time(route.repeat_seconds) }) : locale.t(texts.routeNoRepeat),
     ...(route.escalate ?? []).map((step) => locale.t(texts.routeEscalate, { after: time(step.after_seconds), who: whoWords(step, locale) })),
     route.quiet && route.quiet.length > 0 ? locale.t(texts.routeQuiet, { times: spanWords(route.quiet, route.time_zone, locale) }) : '',
-    locale.t(texts.routeGroups, { parts: parts.join(locale.t(terms.listSeparator)) }),
+    parts.length > 0 ? locale.t(texts.routeGroups, { parts: parts.join(locale.t(terms.listSeparator)) }) : locale.t(texts.routeGroupsNone),
     route.continue ? locale.t(texts.routeContinues) : '',
   ].filter(Boolean);
 }
