@@ -288,9 +288,9 @@ func TestAlertsOwnPage(t *testing.T) {
 	}
 	tab := plant.open(options{addr: plant.addr, path: "/alerts", expected: []string{"404"}})
 	tab.answering()
-	tab.until(alertRow("Boiler too hot: 71°C"))
+	tab.until(alertRow("Boiler too hot: 71 °C"))
 	tab.clickFound(alertRow("Boiler too hot") + `.querySelector("a")`)
-	tab.until(`location.pathname.startsWith("/alerts/") && document.querySelector("#alert-title")?.textContent === "Boiler too hot: 71°C, boiler"`)
+	tab.until(`location.pathname.startsWith("/alerts/") && document.querySelector("#alert-title")?.textContent === "Boiler too hot: 71 °C, boiler"`)
 	id := strings.TrimPrefix(eval[string](tab, "location.pathname"), "/alerts/")
 	story := func(want ...string) {
 		t.Helper()
