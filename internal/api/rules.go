@@ -255,8 +255,15 @@ type ruleAnswer struct {
 	Location string `header:"Location" doc:"The address of a rule that was added."`
 	Body     struct {
 		RuleShown
-		InForce bool `json:"in_force" doc:"Whether every processor goes by it."`
+		InForce bool          `json:"in_force" doc:"Whether every processor goes by it."`
+		Failing *ruleFailures `json:"failing,omitempty" doc:"Where the rule cannot judge what devices send, so that it raises no alert; absent if nowhere."`
 	}
+}
+
+// listedRule is a rule in the list.
+type listedRule struct {
+	RuleShown
+	FailingDevices int `json:"failing_devices,omitempty" doc:"On how many devices the rule cannot judge what they send."`
 }
 
 func toRuleShown(e *iot.RuleEntry) RuleShown {
@@ -267,16 +274,17 @@ func toRuleShown(e *iot.RuleEntry) RuleShown {
 	return shown
 }
 
-func (s *server) listRules(context.Context, *struct{}) (*answer[list[RuleShown]], error) {
+func (s *server) listRules(context.Context, *struct{}) (*answer[list[listedRule]], error) {
 	entries, err := s.o.Rules.Rules()
 	if err != nil {
 		return nil, s.decisionProblem(context.Background(), err)
 	}
-	out := list[RuleShown]{Items: make([]RuleShown, len(entries))}
+	failing := s.failing("")
+	out := list[listedRule]{Items: make([]listedRule, len(entries))}
 	for i := range entries {
-		out.Items[i] = toRuleShown(&entries[i])
+		out.Items[i] = listedRule{toRuleShown(&entries[i]), len(failing[entries[i].Rule.Name])}
 	}
-	return &answer[list[RuleShown]]{out}, nil
+	return &answer[list[listedRule]]{out}, nil
 }
 
 // ruleInput names a rule.
@@ -292,7 +300,9 @@ func (s *server) getRule(ctx context.Context, in *ruleInput) (*ruleAnswer, error
 	case entry.Version == 0 || entry.Deleted || entry.Rule.Kind == iot.Maintenance:
 		return nil, noRule(in.Name)
 	}
-	return toRuleAnswer(s.awaitRule(ctx, &entry, 0)), nil
+	out := toRuleAnswer(s.awaitRule(ctx, &entry, 0))
+	out.Body.Failing = s.failuresOf(in.Name)
+	return out, nil
 }
 
 func noRule(name string) error { return huma.Error404NotFound("there is no rule " + iot.Quote(name)) }

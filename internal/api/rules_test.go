@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -187,4 +188,36 @@ func TestTheEventsOfAnAlert(t *testing.T) {
 		t.Errorf("got %d %s, want %s", w.Code, got, want)
 	}
 	checkProblem(t, request(h, "GET", "/api/v1/alerts/none/events"), http.StatusNotFound, "no events")
+}
+
+// Where a rule cannot judge what devices send is said with the rule: since when, of which value, and why.
+func TestARuleThatFailsSaysWhere(t *testing.T) {
+	r := newRegistry()
+	entry := iot.RuleEntry{Version: 1, Rule: iot.Rule{
+		Name: "boom", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Critical, Condition: iot.Condition{Kind: iot.Expression, Expression: "1 / value > 2"},
+	}}
+	r.SetRule(&iot.RuleInForce{RuleEntry: entry})
+	var devices plant
+	for i := range 25 {
+		id := iot.DeviceID(fmt.Sprintf("d%02d", i))
+		raised := iot.Alert{
+			ID: fmt.Sprint("alert", i), Rule: iot.FailedRule("boom"), DeviceID: id, DeviceType: iot.Temperature, Severity: iot.Critical, Transition: iot.Raised, Value: 0,
+			Message: "规则 boom 无法判断", MessageEN: "Rule boom cannot judge", Onset: noon.Add(time.Duration(30-i) * time.Second), Position: iot.Position{Partition: 3},
+		}
+		other := raised
+		other.Rule, other.ID = "boom", "its own"
+		devices = append(devices, iot.DeviceState{
+			Latest:     iot.Reading{Device: iot.Device{ID: id, Type: iot.Temperature}},
+			RuleStates: iot.RuleStates{Alerts: []iot.AlertState{{Rule: other.Rule, Raised: &other}, {Rule: raised.Rule, Raised: &raised}}},
+		})
+	}
+	h := newAPI(t, devices, &archive{}, r.use)
+	got := send(h, "GET", "/api/v1/rules/boom", "").Body.String()
+	want := `"failing":{"devices":25,"items":[{"device_id":"d24","partition":3,"since":"2026-03-01T12:00:06Z","value":0,"message":"规则 boom 无法判断","message_en":"Rule boom cannot judge","alert":"alert24"},`
+	if !strings.Contains(got, want) || strings.Count(got, `"device_id"`) != 20 {
+		t.Errorf("got %s, want %s and 20 devices", got, want)
+	}
+	if got := send(h, "GET", "/api/v1/rules", "").Body.String(); !strings.Contains(got, `"failing_devices":25`) {
+		t.Errorf("got %s", got)
+	}
 }

@@ -133,6 +133,20 @@ func TestRulesPage(t *testing.T) {
 		tab.until(`!document.querySelector("#rules-import").open && ` + rule("cold") + `?.includes("A value below 2 °C")`)
 	})
 
+	t.Run("a rule that fails says so, with its devices", func(t *testing.T) {
+		plant.send(http.MethodPost, "/api/v1/rules", `{"name":"divides","device_type":"temperature_sensor","condition":{"kind":"expression","expression":"1 / (value - 20) > 100"},"severity":"critical"}`, http.StatusCreated)
+		plant.post(reading{ID: "kiln", Value: 20})
+		tab.until(rule("divides") + `?.includes("Fails on 1 device")`)
+		tab.fitsEveryWidth(t, "rules of which one fails", "#rule-list")
+		tab.do(chromedp.EmulateViewport(1440, 900))
+		eval[chromedp.Void](tab, `[...document.querySelectorAll("#rule-list tbody a")].find((link) => link.textContent === "divides").click()`)
+		tab.until(`document.querySelector("#rule-failing:not([hidden]) li")?.innerText.includes("Rule divides cannot judge the values of kiln: line 1, column 3: the result of / is not a finite number")`)
+		tab.findsNothing("a rule that fails")
+		tab.fitsEveryWidth(t, "a rule that fails", "#rule-view")
+		tab.do(chromedp.EmulateViewport(1440, 900))
+		tab.click("#rule-list-link")
+	})
+
 	t.Run("an alert leads to its rule", func(t *testing.T) {
 		tab.click(`#navigation a[href$="/alerts"]`)
 		tab.until(`document.querySelector("#alert-list tbody .col-alert a") !== null`)

@@ -75,6 +75,7 @@ test('rules are narrowed by what they are, and by their open alerts', () => {
     rule(), rule({ name: 'tank', condition: { kind: 'levels' }, severity: 'critical', area: 'Hall 3', disabled: true }),
     rule({ name: 'jump', condition: { kind: 'expression', expression: 'value > PREVIOUS' }, device_type: undefined, text_en: 'It jumps' }),
   ];
+  assert.deepEqual(selectedRules(/** @type {import('../static/js/model/rules.js').ShownRule[]} */ ([{ name: 'a', condition: { kind: 'expression' }, failing_devices: 2 }, { name: 'b', condition: { kind: 'stuck' } }]), { search: '', kind: '', severity: '', type: '', state: 'failing' }, new Map()).map(({ name }) => name), ['a']);
   const open = openByRule(/** @type {import('../static/js/model/protocol.js').Alert[]} */ ([{ alert_type: 'tank.high', state: 'raised' }, { alert_type: 'tank.high_high', state: 'updated' }, { alert_type: 'jump', state: 'cleared' }]));
   assert.deepEqual([...open], [['tank', 2]]);
   const found = (/** @type {Partial<import('../static/js/model/rules.js').RuleQuery>} */ query) => selectedRules(rules, { search: '', kind: '', severity: '', type: '', state: '', ...query }, open).map(({ name }) => name).join();

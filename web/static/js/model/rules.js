@@ -22,7 +22,9 @@
  * @typedef {Scope & {device_type?: string, except?: Scope[], condition: Condition, for_seconds?: number, clear_for_seconds?: number, severity: Severity,
  *   latch?: boolean, disabled?: boolean, text?: string, text_en?: string, procedure?: string}} RuleBody What people decide about a rule.
  *
- * @typedef {RuleBody & {name: string, version: number, origin: 'configuration' | 'decided'}} ShownRule
+ * @typedef {RuleBody & {name: string, version: number, origin: 'configuration' | 'decided', failing_devices?: number, failing?: RuleFailures}} ShownRule
+ * @typedef {{devices: number, items: {device_id: string, since: string, value: number, message: string, message_en: string, alert: string}[]}} RuleFailures Where a
+ *   rule cannot judge what devices send, the first devices.
  * @typedef {import('./decisions.js').Decided<ShownRule>} DecidedRule
  * @typedef {import('./decisions.js').DecidedVersion<ShownRule>} RuleVersion
  *
@@ -88,7 +90,7 @@ export const levelNames = /** @type {const} */ (['low_low', 'low', 'high', 'high
 /** @typedef {typeof levelNames[number]} LevelName */
 
 /** What the list of rules is narrowed to. */
-export const ruleStates = /** @type {const} */ (['enabled', 'disabled', 'open']);
+export const ruleStates = /** @type {const} */ (['enabled', 'disabled', 'open', 'failing']);
 
 /** The parts of a rule in which versions of it are compared, in the order in which they are shown. */
 export const ruleParts = /** @type {const} */ ([
@@ -167,7 +169,18 @@ export function selectedRules(rules, { search, kind, severity, type, state }, op
     (!kind || rule.condition.kind === kind) &&
     (!severity || rule.severity === severity) &&
     (!type || rule.device_type === type) &&
-    (!state || (state === 'open' ? open.has(rule.name) : (state === 'disabled') === (rule.disabled === true))));
+    (!state || inState(rule, state, open)));
+}
+
+/**
+ * @param {ShownRule} rule
+ * @param {string} state One of ruleStates.
+ * @param {Map<string, number>} open
+ */
+function inState(rule, state, open) {
+  if (state === 'open') return open.has(rule.name);
+  if (state === 'failing') return (rule.failing_devices ?? 0) > 0;
+  return (state === 'disabled') === (rule.disabled === true);
 }
 
 /**

@@ -44,12 +44,14 @@ export class RuleRow {
     setLongText(cells.kind, kindName(rule.condition.kind, locale));
     setLongText(cells.when, when);
     setLongText(cells.scope, watchesWords(rule, session));
-    setText(cells.state, locale.t(rule.disabled ? texts.stateDisabled : texts.stateEnabled));
+    const failing = rule.failing_devices ?? 0;
+    setText(cells.state, failing > 0 ? locale.t(texts.failsOn, { count: failing }) : locale.t(rule.disabled ? texts.stateDisabled : texts.stateEnabled));
     cells.open.hidden = open === 0;
     setText(cells.open, open === 0 ? '' : locale.number(open));
     cells.open.setAttribute('aria-label', locale.t(texts.openHint, { count: open, rule: visible(rule.name) }));
     cells.open.href = session.href(alertsOfRule(rule));
     this.element.dataset['disabled'] = String(rule.disabled === true);
+    this.element.dataset['failing'] = String(failing > 0);
   }
 }
 

@@ -164,7 +164,7 @@ class RulesPage {
       kind: [['', locale.t(texts.anyKind)], ...[...kinds, 'offline'].map((kind) => /** @type {[string, string]} */ ([kind, kindName(kind, locale)]))],
       severity: [['', locale.t(terms.anySeverity)], ...severityNames],
       type: [['', locale.t(terms.allTypes)], ...[...plant.specs.keys()].map((type) => /** @type {[string, string]} */ ([type, this.#session.typeName(type)]))],
-      state: [['', locale.t(texts.anyRuleState)], ['enabled', locale.t(texts.stateEnabled)], ['disabled', locale.t(texts.stateDisabled)], ['open', locale.t(texts.stateOpen)]],
+      state: [['', locale.t(texts.anyRuleState)], ['enabled', locale.t(texts.stateEnabled)], ['disabled', locale.t(texts.stateDisabled)], ['open', locale.t(texts.stateOpen)], ['failing', locale.t(texts.stateFailing)]],
     };
     for (const name of filters) {
       const control = this.#control(name);

@@ -16,6 +16,8 @@ export const texts = {
   anyRuleState: { en: 'Any state', zh: '全部状态' },
   stateEnabled: { en: 'Enabled', zh: '已启用' },
   stateOpen: { en: 'Alerting now', zh: '正在告警' },
+  stateFailing: { en: 'Failing', zh: '出错' },
+  failsOn: { en: { one: 'Fails on {count} device', other: 'Fails on {count} devices' }, zh: '在 {count} 台设备上出错' },
   stateDisabled: { en: 'Disabled', zh: '已停用' },
   clearRuleFilters: { en: 'Clear the filters of the rules', zh: '清除规则筛选' },
   ruleName: { en: 'Name of the rule', zh: '规则名称' },

@@ -19,6 +19,7 @@ import { RuleRequests } from '../../../model/rule-requests.js';
 import { openByRule, rulePath } from '../../../model/rules.js';
 import { actionName } from './action-name.js';
 import { DecisionPart } from './decision-part.js';
+import { showFailing } from './failing.js';
 import { RuleEditor } from './rule-editor.js';
 import { showRule } from './rule-facts.js';
 import { RuleQuestion } from './rule-question.js';
@@ -266,6 +267,7 @@ class RulePage {
     for (const part of this.#parts) part.hidden = part.dataset['part'] === 'versions' ? !this.#name || !(known || this.#gone) : !known;
     this.#showProblem(this.#problem);
     this.#showPlace(known ? base : null);
+    showFailing(this.#at('#rule-failing'), known ? base?.failing : undefined, this.#session);
     setText(this.#at('#rule-origin'), this.#originWords(base));
     this.#at('#rule-view').hidden = editing;
     this.#at('#rule-form').hidden = !editing;
