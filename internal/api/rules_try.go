@@ -30,8 +30,8 @@ func (s *server) registerTrials(api huma.API) {
 		Summary: "Try an alert rule on the past",
 		Description: "Answers with the alerts that a rule would have raised by the archived readings of a time, beside those of the version in force. Nothing is changed. " +
 			"Each device's readings are judged in the order of its own time, also those that arrived late; nothing is remembered from before the time; entries and locations " +
-			"of devices are those of now; a rule that latches counts as if it did not, and one that is disabled as if it was not. The rule for silent devices cannot be tried, because the archive does not know when " +
-			"readings arrived. Medians are those of the archived readings at the beginning of every 10 seconds, or more seldom if there are many devices. At most 20 million readings and 20 seconds: stopped says which of them has ended the trial. One trial runs at a time.",
+			"of devices are those of now; a rule that latches counts as if it did not, and one that is disabled as if it was not. Silence is that between the times of a device's " +
+			"readings, from its first one on: what came later out of a buffer counts as if it had come in time, and reports that a device is online are not known. device_offline cannot be tried. Medians are those of the archived readings at the beginning of every 10 seconds, or more seldom if there are many devices. At most 20 million readings and 20 seconds: stopped says which of them has ended the trial. One trial runs at a time.",
 		Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.tryRule)
 	for _, body := range []string{"TrialBody", "RuleBody"} { // As in registerRules.

@@ -67,6 +67,7 @@ func TestTryingARule(t *testing.T) {
 		{`{"rule":` + strings.Replace(strings.Replace(hotRule, "80", "25", 1), "30", "0", 1) + `,"from":"-2h"}`, 200, `"by":"tried"`},
 		{`{"name":"temperature_high"}`, 200, `"readings":144,`},
 		{`{"rule":` + deviationRule + `,"from":"-2h"}`, 200, `"medians":{"every_seconds":10,"groups":1,"without":1},"items":[]`},
+		{`{"rule":{"condition":{"kind":"no_data","within_seconds":120},"severity":"info"},"from":"-2h"}`, 200, `"tried":{"alerts":12,"devices":1,"open":1,`},
 		{`{"name":"none"}`, 404, "no rule"},
 		{`{"name":"temperature_high","from":"-40d"}`, 422, "31 days"},
 		{`{"name":"temperature_high","from":"now","to":"-1h"}`, 422, "before to"},
@@ -74,7 +75,7 @@ func TestTryingARule(t *testing.T) {
 		{`{"name":"temperature_high","alerts":1001}`, 422, "body.alerts"},
 		{`{"name":"x","rule":` + strings.Replace(oftenRule, `"last":5`, `"last":65`, 1) + `}`, 422, `"location":"body.rule.condition.last"`},
 		{`{"name":"x","rule":` + strings.Replace(hotRule, "temperature_sensor", "no", 1) + `}`, 422, `unknown device type`},
-		{`{"name":"device_offline","rule":{"condition":{"kind":"offline"},"severity":"info"}}`, 422, `silence cannot be tried`},
+		{`{"name":"device_offline","rule":{"condition":{"kind":"offline"},"severity":"info"}}`, 422, `device_offline cannot be tried`},
 		{`{"name":"temperature_high","rules":[]}`, 422, "unexpected property"},
 	} {
 		w := send(h, "POST", tryPath, step.body, "Content-Type", asJSON)

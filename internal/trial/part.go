@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"errors"
+	"time"
 
 	"iotmon/internal/iot"
 )
@@ -66,8 +67,10 @@ func (p *part) visit(index int, reading Reading) bool {
 		p.stopped = StoppedByTime
 		return false
 	}
+	p.silent(reading.Time)
 	p.reading.Time, p.reading.Value, p.reading.Quality = reading.Time, reading.Value, reading.Quality
 	for _, s := range p.sides {
+		s.engine.EndSilence(s.set, &s.states, reading.Time, s)
 		s.engine.Evaluate(s.set, &s.states, &p.reading, s)
 	}
 	if p.readings == p.most {
@@ -77,10 +80,25 @@ func (p *part) visit(index int, reading Reading) bool {
 	return true
 }
 
+// silent judges the silence of the device that is evaluated, from its last reading to the given time, exclusive: a reading that comes just in time ends
+// it.
+func (p *part) silent(to time.Time) {
+	since := p.reading.Time
+	if since.IsZero() {
+		return
+	}
+	for _, s := range p.sides {
+		s.engine.Silent(s.set, &s.states, &p.reading, since, to.Add(-1), since, s)
+	}
+}
+
 // endDevice ends the device that is evaluated.
 func (p *part) endDevice() {
 	if p.at < 0 {
 		return
+	}
+	if p.stopped == "" { // Otherwise there may be more readings.
+		p.silent(p.To)
 	}
 	for _, s := range p.sides {
 		s.end()

@@ -3,7 +3,8 @@
 //
 // The archive keeps neither the order nor the moment in which readings arrived, so a trial differs from what happened live:
 // each device's readings come in the order of its own time, also those that arrived late or from a backlog; nothing is remembered from
-// before the span; and the registry's entries, and a device's location, are those of now.
+// before the span; and the registry's entries, and a device's location, are those of now. So silence begins with a device's first reading in the
+// span, and is that between the times of readings: what came later out of a buffer, or a report that the device is online, is not known.
 package trial
 
 import (
@@ -57,8 +58,8 @@ const (
 // Trial is what is tried.
 type Trial struct {
 	Tenant iot.Tenant
-	// Rule is tried, and Other, nil for none, is what it is compared with: another version of the same name. Rule must not be iot.RuleOffline
-	// or of the kind iot.NoData, since silence is not archived; it is not compared with one that is.
+	// Rule is tried, and Other, nil for none, is what it is compared with: another version of the same name. Rule must not be iot.RuleOffline,
+	// which also goes by reports and settings of sources.
 	Rule  iot.Rule
 	Other *iot.Rule
 	// Entry returns the registry entry of a device, nil if there is none.
@@ -131,8 +132,8 @@ func (t *Trial) Run(ctx context.Context, archive Archive) (*Result, error) {
 
 func (t *Trial) check() error {
 	switch {
-	case t.Rule.Name == iot.RuleOffline || t.Rule.Kind == iot.NoData:
-		return iot.Invalid("kind", "silence cannot be tried: the archive does not know when readings arrived")
+	case t.Rule.Name == iot.RuleOffline:
+		return iot.Invalid("kind", "%s cannot be tried: it also goes by reports, which are not archived; a rule of the kind %q can", iot.RuleOffline, iot.NoData)
 	case !t.From.Before(t.To) || t.To.Sub(t.From) > MaxSpan:
 		return iot.Invalid("from", "must be before to, by at most %v", MaxSpan)
 	}
@@ -157,7 +158,7 @@ type run struct {
 
 func (r *run) begin() error {
 	rules := []*iot.Rule{&r.Rule}
-	if r.Other != nil && r.Other.Kind != iot.NoData {
+	if r.Other != nil {
 		rules = append(rules, r.Other)
 	}
 	for _, rule := range rules {

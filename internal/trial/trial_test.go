@@ -198,24 +198,45 @@ func TestATrialIsBounded(t *testing.T) {
 			t.Errorf("got %v, want that the span is too long", err)
 		}
 	})
-	t.Run("silence", func(t *testing.T) {
+	t.Run("offline", func(t *testing.T) {
 		var invalid *iot.InvalidError
-		quiet := iot.Rule{Name: "hot", Severity: iot.Warning, Condition: iot.Condition{Kind: iot.NoData, Within: time.Minute}}
-		for _, rule := range []iot.Rule{{Name: iot.RuleOffline, Severity: iot.Warning}, quiet} {
-			_, err := trialOf(t, rule, nil).Run(t.Context(), a)
-			if !errors.As(err, &invalid) || invalid.Field != "kind" {
-				t.Errorf("%s: got %v, want that silence cannot be tried", rule.Name, err)
-			}
-		}
-		if got, err := trialOf(t, high(30, nil), &quiet).Run(t.Context(), a); err != nil || got.Other != nil {
-			t.Errorf("got %+v, %v, want nothing to compare with", got, err)
+		_, err := trialOf(t, iot.Rule{Name: iot.RuleOffline, Severity: iot.Warning}, nil).Run(t.Context(), a)
+		if !errors.As(err, &invalid) || invalid.Field != "kind" {
+			t.Errorf("got %v, want that it cannot be tried", err)
 		}
 	})
 }
 
+// Silence is that between readings, and that before the end of the span; a device that has sent nothing in the span is not watched.
+func TestSilenceIsTried(t *testing.T) {
+	quiet := func(within time.Duration) iot.Rule {
+		return iot.Rule{Name: "quiet", Severity: iot.Warning, Condition: iot.Condition{Kind: iot.NoData, Within: within}, ClearFor: 2 * time.Second}
+	}
+	a := archive{"a": values(20, 20), "b": nil, "c": values(20)}
+	for _, second := range []int{40, 41, 42, 43, 3599} {
+		a["a"] = append(a["a"], trial.Reading{Time: at(second), Value: 20, Quality: iot.Bad}) // Of any quality.
+	}
+	rule, other := quiet(30*time.Second), high(10, nil)
+	got, err := trialOf(t, rule, &other).Run(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, one := range got.Alerts {
+		if one.Rule == "quiet" {
+			found = append(found, fmt.Sprint(one.ID, " ", one.Value, " ", one.Onset.Sub(noon), " ", one.Cleared.IsZero() || one.Cleared == at(42)))
+		}
+	}
+	want := []string{"a 30 1m13s true", "a 30 31s true", "c 30 30s true"}
+	slices.Sort(found)
+	if !slices.Equal(found, want) || got.Tried.Alerts != 3 || got.Tried.Open != 2 || got.Selected != 3 || got.Other.Alerts == 0 {
+		t.Errorf("got %q, %+v, want %q", found, got, want)
+	}
+}
+
 // ruleGenerator makes valid rules of each kind for values between 0 and 60.
 func ruleGenerator(t *rapid.T) iot.Rule {
-	kinds := []iot.ConditionKind{iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast, iot.LevelLimits, iot.Expression}
+	kinds := []iot.ConditionKind{iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast, iot.LevelLimits, iot.Expression, iot.NoData}
 	c := iot.Condition{Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Threshold: float64(rapid.IntRange(2, 40).Draw(t, "threshold"))}
 	switch c.Kind {
 	case iot.Threshold, iot.OfLast, iot.LevelLimits, iot.Expression:
@@ -225,6 +246,8 @@ func ruleGenerator(t *rapid.T) iot.Rule {
 	switch c.Kind {
 	case iot.Stuck:
 		c.Threshold = 1
+	case iot.NoData:
+		c.Threshold, c.Within = 0, c.Within+10*time.Second
 	case iot.Count, iot.OfLast:
 		c.Threshold, c.Limit, c.Last = 2, 30, 0
 	case iot.Fraction:
@@ -240,12 +263,14 @@ func ruleGenerator(t *rapid.T) iot.Rule {
 	}
 	if c.Kind == iot.Expression {
 		c.Expression = "value > threshold and previous < threshold"
-	} else if c.Kind != iot.Stuck && c.Kind != iot.Fraction {
+	} else if c.Kind != iot.Stuck && c.Kind != iot.Fraction && c.Kind != iot.NoData {
 		c.Hysteresis = rapid.SampledFrom([]float64{0, 1}).Draw(t, "hysteresis")
 	}
 	return high(0, func(r *iot.Rule) {
 		r.Condition = c
-		r.For = time.Duration(rapid.IntRange(0, 3).Draw(t, "for")) * time.Second
+		if c.Kind != iot.NoData {
+			r.For = time.Duration(rapid.IntRange(0, 3).Draw(t, "for")) * time.Second
+		}
 		r.ClearFor = time.Duration(rapid.IntRange(0, 3).Draw(t, "clear for")) * time.Second
 	})
 }
@@ -278,8 +303,14 @@ func TestATrialFindsWhatTheProcessorRaises(t *testing.T) {
 		a := make(archive)
 		var records []process.Record
 		seconds := 0
-		for i := range rapid.IntRange(1, 60).Draw(t, "readings") {
-			seconds += rapid.IntRange(1, 3).Draw(t, "step")
+		// The system works all the time, so that a gap is a silence of devices.
+		until := func(end int) {
+			for ; seconds < end; seconds++ {
+				records = append(records, process.Record{Offset: int64(len(records)), Appended: at(seconds), RecordKind: iot.RecordKind{Kind: iot.KindTick}})
+			}
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "readings") {
+			until(seconds + rapid.SampledFrom([]int{1, 1, 2, 2, 3, 11, 25}).Draw(t, "step"))
 			r := iot.Reading{
 				Device: iot.Device{ID: rapid.SampledFrom([]iot.DeviceID{"a", "b"}).Draw(t, "device"), Type: iot.Temperature, Unit: "°C"},
 				Time:   at(seconds), Value: float64(rapid.IntRange(0, 60).Draw(t, "value")),
@@ -287,9 +318,10 @@ func TestATrialFindsWhatTheProcessorRaises(t *testing.T) {
 			}
 			a[r.ID] = append(a[r.ID], trial.Reading{Time: r.Time, Value: r.Value, Quality: r.Quality})
 			records = append(records, process.Record{
-				Offset: int64(i), Appended: r.Time, Value: wire.AppendReading(nil, &r),
+				Offset: int64(len(records)), Appended: r.Time, Value: wire.AppendReading(nil, &r),
 			})
 		}
+		until(seconds + 40)
 		p := process.New(&process.Options{
 			Admission: &iot.Admission{Catalog: all, Skew: 10 * time.Second, Retention: 24 * time.Hour}, Lateness: 5 * time.Second,
 			Rules: []iot.Rule{rule}, RuleRevision: 1, Window: 30 * time.Second, Revision: 1, Alone: true, OfflineAfter: time.Hour,
@@ -298,7 +330,9 @@ func TestATrialFindsWhatTheProcessorRaises(t *testing.T) {
 		if err := p.Process(records, &out); err != nil {
 			t.Fatal(err)
 		}
-		got, err := trialOf(t, rule, nil).Run(t.Context(), a)
+		run := trialOf(t, rule, nil)
+		run.To = at(seconds)
+		got, err := run.Run(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,12 +72,12 @@ export function needsType(kind) {
 }
 
 /**
- * Whether a rule of a kind can be tried: the archive does not know when readings have come.
+ * Whether a rule of a kind can be tried: device_offline also goes by reports, which are not archived.
  *
  * @param {string} kind
  */
 export function canBeTried(kind) {
-  return kind !== 'no_data' && kind !== 'offline';
+  return kind !== 'offline';
 }
 
 /** @param {string} kind */

@@ -115,7 +115,7 @@ export class TrialPanel {
     if (this.#busy) return locale.t(texts.trialBusy);
     if (this.#error) return this.#failure(this.#error);
     if (!this.#result) return locale.t(subject.name ? texts.trialWhyEdited : texts.trialWhy);
-    const { said, trial } = this.#result;
+    const { body, said, trial } = this.#result;
     const { devices, medians, readings, stopped, tried } = trial;
     const limits = { readings: texts.stoppedReadings, time: texts.stoppedTime, devices: texts.stoppedDevices };
     return [
@@ -124,6 +124,7 @@ export class TrialPanel {
       stopped ? locale.t(limits[stopped]) : '',
       medians ? locale.t(texts.trialMedians, { span: locale.duration(medians.every_seconds * 1000) }) : '',
       medians?.without ? locale.t(texts.trialWithout, { count: medians.without }) : '',
+      body.condition.kind === 'no_data' ? locale.t(texts.trialSilence) : '',
       tried.failed ? locale.t(texts.trialFailing, { count: tried.failed }) : '',
     ].filter(Boolean).join(locale.t(terms.sentenceSeparator));
   }
