@@ -80,7 +80,7 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 		tab.until(`document.querySelector(".channel-taken")?.innerText === "shift has taken it: received"`)
 		tab.pressNamed("Test picky")
 		tab.until(`document.querySelector(".channel-refused")?.innerText.includes("no such queue")`)
-		tab.until(`document.querySelector('#delivery-states [data-state="failed"]').dataset.count === "1" && document.querySelector(".channel-failed").innerText === "1 failed"`)
+		tab.until(`document.querySelector('#delivery-states [data-state="refused"]').dataset.count === "1" && document.querySelector(".channel-failed").innerText === "1 refused"`)
 	})
 
 	t.Run("routes and calendars are said in words", func(t *testing.T) {
@@ -90,12 +90,12 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 		tab.until(`document.querySelector("#notify-origin").innerText.includes("iotmon.yaml")`)
 	})
 
-	t.Run("what failed is sent again", func(t *testing.T) {
+	t.Run("what was refused is sent again", func(t *testing.T) {
 		plant.post(reading{ID: "press", Value: 36})
 		tab.until(`[...document.querySelectorAll(".deliveries > li")].some((item) => item.innerText.includes("New alert · temperature_high") && item.innerText.includes("no such queue"))`)
 		tab.fitsAll(t, "notifications")
-		tab.clickFound(`document.querySelector('#delivery-states [data-state="failed"]')`)
-		tab.until(`new URLSearchParams(location.search).get("state") === "failed" && [...document.querySelectorAll(".deliveries > li")].every((item) => item.dataset.state === "failed")`)
+		tab.clickFound(`document.querySelector('#delivery-states [data-state="refused"]')`)
+		tab.until(`new URLSearchParams(location.search).get("state") === "refused" && [...document.querySelectorAll(".deliveries > li")].every((item) => item.dataset.state === "refused")`)
 		takes.Store(true)
 		tab.until(`document.querySelector(".delivery-again") !== null`)
 		tab.clickFound(`document.querySelector(".delivery-again")`)
