@@ -49,7 +49,7 @@ test: ## run every test; takes minutes
 
 # Packages whose tests wait longer than they work begin first. What packages print comes in the same order, so there is nothing to read until
 # the first has ended.
-waiting := ./internal/store/postgres ./internal/kafka/intake ./internal/source/... ./internal/push ./tests
+waiting := ./internal/store/postgres ./internal/kafka/intake ./internal/source/...
 
 # SQLite, Go code made from C, takes five times as long under the race detector, which would only look for races of its own. Packages beside
 # it must not be exempted: the linker uses one copy of a generic function for all packages, and theirs would hide from the detector what
@@ -58,7 +58,7 @@ race := -race -gcflags=modernc.org/sqlite/lib=-race=false -ldflags=-w
 
 # These test the programs from outside, in processes of their own, which are the shipped ones, or compare texts. The race detector would look only at
 # who watches, and take as much of the processors as a fifth of all tests: comparing the translations takes twenty times as long with it. Their flags are those of build, so that what both need is compiled once. The longest are
-# the first; three of them run at the same time, and of the others two more than there are processors, since most of them wait now and then.
+# the first; three of them run at the same time, and of the others one more than there are processors.
 outside := integration browser operations testenv tutorial translation
 
 test-go:
@@ -72,7 +72,7 @@ test-outside:
 	CGO_ENABLED=0 GO=$(GO) ./scripts/test-go.sh -trimpath -tags $(TAGS) -ldflags=-w -vet=off -timeout 30m -p 3 $(outside:%=./tests/%)
 
 test-packages:
-	GO=$(GO) ./scripts/test-go.sh $(race) -vet=off -timeout 30m -p $$(($$(getconf _NPROCESSORS_ONLN) + 2)) $(waiting) \
+	GO=$(GO) ./scripts/test-go.sh $(race) -vet=off -timeout 30m -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) $(waiting) \
 		$$($(GO) list ./... | grep -vxF $(outside:%=-e iotmon/tests/%))
 
 test-env-up: ## start Kafka, PostgreSQL and Redis for tests, and keep them for an hour
