@@ -125,6 +125,24 @@ test('an alert that has cleared unacknowledged stands until somebody has acknowl
   assert.equal(store.pending.length, 20_000, 'there is a bound');
 });
 
+test('what the archive alone has named as unacknowledged goes once it no longer does', (t) => {
+  const store = new AlertStore();
+  const returned = (/** @type {string} */ id) => alert(id, { state: 'cleared', alarm_state: 'returned_unacknowledged' });
+  const names = () => store.pending.map(({ id }) => id).sort();
+  store.applyReturned([returned('a'), returned('b')], { whole: true });
+  store.apply([returned('live')]);
+  assert.deepEqual(names(), ['a', 'b', 'live']);
+  store.applyReturned([returned('b')], { whole: false });
+  assert.deepEqual(names(), ['a', 'b', 'live'], 'there may be others');
+  let changes = 0;
+  store.subscribe(() => (changes += 1), { signal: t.signal });
+  store.applyReturned([returned('b')], { whole: true });
+  assert.deepEqual([names(), changes, store.find('a')], [['b', 'live'], 1, undefined], 'an event is newer than the archive');
+  store.apply([{ ...returned('b'), comment: 'seen' }]);
+  store.applyReturned([], { whole: true });
+  assert.deepEqual(names(), ['b', 'live'], 'so it is after it');
+});
+
 test('people are notified of what has just been raised, unless it is shelved or of the past', () => {
   assert.ok(justRaised(alert('a')));
   assert.ok(!justRaised(alert('a', { suppressed: 'shelved' })));

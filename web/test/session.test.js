@@ -248,7 +248,7 @@ test('an address below the application is made a whole one', () => {
 
 test('alerts that have cleared are listed, but not those of readings that came late, and what stands is said by the live messages', async () => {
   const alert = (/** @type {string} */ id, more = {}) => ({ id, device_id: 'a', device_type: 'oven', severity: 'warning', state: 'cleared', timestamp: '2026-01-01T00:00:09Z', ...more });
-  const answers = [[alert('1'), alert('2', { historical: true }), alert('3', { state: 'raised' })], []];
+  const answers = [[alert('1', { alarm_state: 'normal' }), alert('2', { historical: true }), alert('3', { state: 'raised' })], []];
   answer = async () => ({ items: answers.shift() ?? [] });
   const alerts = follow(session.alerts);
   server().greet();

@@ -107,7 +107,7 @@ export class Session {
       (past) => this.alerts.apply(past.filter(({ state, historical }) => state === 'cleared' && !historical), { snapshot: true }),
       signal,
     );
-    this.returnedAlerts = this.ask((asking) => this.history.returnedAlerts(returnedAlerts, asking), (past) => this.alerts.apply(past, { snapshot: true }), signal);
+    this.returnedAlerts = this.ask((asking) => this.history.returnedAlerts(returnedAlerts, asking), (past) => this.alerts.applyReturned(past, { whole: past.length < returnedAlerts }), signal);
   }
 
   /**

@@ -33,6 +33,8 @@ export class AlertStore extends Store {
   #cleared = new Map();
   /** Those of the cleared ones that nobody has acknowledged, first cleared first. @type {Map<string, Alert>} */
   #returned = new Map();
+  /** Which of those only the archive has named, and no event. @type {Set<string>} */
+  #archived = new Set();
 
   /** Drops the open alerts, because the server is about to send all of them; cleared ones are kept. */
   clearOpen() {
@@ -92,6 +94,28 @@ export class AlertStore extends Store {
   }
 
   /**
+   * Takes the alerts that the archive has as cleared and unacknowledged, oldest first. The archive is behind what is live: what it alone has named is
+   * forgotten once it no longer names it, because somebody had acknowledged it before this page came.
+   *
+   * @param {Alert[]} alerts
+   * @param {{whole: boolean}} of Whether there are no others.
+   */
+  applyReturned(alerts, { whole }) {
+    const named = new Set(alerts.map(({ id }) => id));
+    let forgotten = false;
+    for (const id of this.#archived) {
+      const returned = this.#returned.has(id);
+      if (returned && (named.has(id) || !whole)) continue;
+      this.#archived.delete(id);
+      if (!returned) continue;
+      this.#returned.delete(id);
+      this.#cleared.delete(id);
+      forgotten = true;
+    }
+    if (this.apply(alerts, { snapshot: true }).length === 0 && forgotten) this.changed({ news: [] });
+  }
+
+  /**
    * @param {Alert} event
    * @param {boolean} snapshot
    */
@@ -117,6 +141,8 @@ export class AlertStore extends Store {
     this.#cleared.delete(event.id);
     this.#cleared.set(event.id, event);
     if (lifeOf(event) === 'returned_unacknowledged') this.#returned.set(event.id, event);
+    if (snapshot) this.#archived.add(event.id);
+    else this.#archived.delete(event.id);
     forget(this.#cleared, keptCleared);
     forget(this.#returned, keptReturned);
     return true;
