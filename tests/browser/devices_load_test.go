@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -49,6 +52,19 @@ func BenchmarkDevicesPage(b *testing.B) {
 			tab.until(`!document.querySelector("#chosen-bar").hidden`)
 		})
 	}
+}
+
+// openBehind shows the page of devices of a program without any, behind a server that is made for the program's address.
+func openBehind(b *testing.B, front func(addr string) http.Handler) *tab {
+	b.Helper()
+	path, err := binary()
+	if err != nil {
+		b.Fatal(err)
+	}
+	plant := newPlant(b, path, "-no-simulator")
+	server := httptest.NewServer(front(plant.addr))
+	b.Cleanup(server.Close)
+	return plant.open(options{path: "/devices", addr: strings.TrimPrefix(server.URL, "http://")})
 }
 
 // slowed slows the processor of the page's main thread four times, and returns a function that reports as a metric for how long the longest task of

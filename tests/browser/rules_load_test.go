@@ -3,7 +3,6 @@ package browser
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
@@ -16,14 +15,7 @@ import (
 // BenchmarkRulesPage measures the longest task of the main thread, on a processor slowed four times, while the page of 1,000 rules is opened, stays open
 // while the server answers again, is scrolled from end to end and searched, and while a rule is opened and typed into.
 func BenchmarkRulesPage(b *testing.B) {
-	path, err := binary()
-	if err != nil {
-		b.Fatal(err)
-	}
-	plant := newPlant(b, path, "-no-simulator")
-	front := httptest.NewServer(manyRules(plant.addr))
-	defer front.Close()
-	tab := plant.open(options{path: "/devices", addr: strings.TrimPrefix(front.URL, "http://")})
+	tab := openBehind(b, manyRules)
 	longest := tab.slowed(b)
 	for b.Loop() {
 		longest("open", func() {

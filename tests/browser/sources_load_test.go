@@ -3,10 +3,8 @@ package browser
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,14 +15,7 @@ import (
 // BenchmarkSourcesPage measures the longest task of the main thread, on a processor slowed four times, while the page of 1,000 sources is opened, stays open
 // while the server answers again and again, is scrolled from end to end and searched.
 func BenchmarkSourcesPage(b *testing.B) {
-	path, err := binary()
-	if err != nil {
-		b.Fatal(err)
-	}
-	plant := newPlant(b, path, "-no-simulator")
-	front := httptest.NewServer(manySources(plant.addr))
-	defer front.Close()
-	tab := plant.open(options{path: "/devices", addr: strings.TrimPrefix(front.URL, "http://")})
+	tab := openBehind(b, manySources)
 	longest := tab.slowed(b)
 	for b.Loop() {
 		longest("open", func() {
