@@ -15,12 +15,25 @@ type References interface {
 // JudgeBy sets what rules of the kind Deviation compare values with. Without it they judge nothing. Call it before anything is evaluated.
 func (e *Engine) JudgeBy(references References) { e.references = references }
 
+// Deviates reports whether a rule of the kind Deviation is not disabled.
+func (e *Engine) Deviates() bool { return e.deviates }
+
 // reference returns the median that a reading of a device with the set is compared with; false if there is none.
 func (e *Engine) reference(set *Set, r *iot.Reading) (median float64, ok bool) {
 	if e.references == nil {
 		return 0, false
 	}
 	return e.references.Reference(set.peers, r)
+}
+
+// moved reports whether the device has other peers than when an alert of the kind Deviation was raised. With the median of these nobody can say any more
+// whether that alert is over: where the device is now there may be none, for ever.
+func (set *Set) moved(raised *iot.Alert) bool {
+	area := raised.Area
+	if area == "" {
+		area = raised.Location.Area()
+	}
+	return area != set.peers.Area
 }
 
 // deviation judges how far a value is from the median, on either side.

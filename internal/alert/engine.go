@@ -24,6 +24,8 @@ type Engine struct {
 	offline *iot.Rule
 	// watchesSilence means that a rule is of the kind NoData.
 	watchesSilence bool
+	// deviates is what Deviates returns.
+	deviates bool
 
 	// references is what JudgeBy has set, nil for nothing.
 	references References
@@ -127,6 +129,7 @@ func (e *Engine) add(rule *iot.Rule, catalog *iot.Catalog) error {
 		}
 		of.rules = append(of.rules, rule.Parts()...)
 	}
+	e.deviates = e.deviates || rule.Kind == iot.Deviation && !rule.Disabled
 	e.watchesSilence = e.watchesSilence || rule.Kind == iot.NoData && !rule.Disabled
 	return nil
 }

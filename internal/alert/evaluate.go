@@ -145,6 +145,9 @@ func (set *Set) violate(s *iot.AlertState, rule *compiled, judged judgement, r *
 	case elapsed(s.Onset, r.Time) < rule.For:
 	case s.Raised == nil:
 		raised := raise(&rule.Rule, set.messages(rule, judged, r), judged.value, r, s.Onset)
+		if rule.Kind == iot.Deviation {
+			raised.Area = set.area
+		}
 		s.Raised = &raised
 		out.Alert(s.Raised)
 	case s.Raised.Threshold != threshold(&rule.Rule):
@@ -231,6 +234,8 @@ func (set *Set) retired(s *iot.AlertState) iot.ClearReason {
 	case rule == nil:
 		return iot.NotSelected
 	case rule.Kind != s.Condition || s.Raised != nil && s.Raised.Below != rule.JudgesBelow():
+		return iot.RuleChanged
+	case rule.Kind == iot.Deviation && s.Raised != nil && set.moved(s.Raised):
 		return iot.RuleChanged
 	default:
 		return ""

@@ -39,6 +39,7 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 	m.consumer.Refused(counts.Refused)
 	m.consumer.Unreferenced(counts.Unreferenced)
 	m.consumer.LeftOut(counts.LeftOut)
+	m.consumer.Ended(counts.Ended)
 	if counts.SetBack > 0 {
 		m.consumer.SetBack()
 	}

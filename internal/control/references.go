@@ -60,6 +60,8 @@ type References struct {
 	ReferencesOptions
 
 	appended map[partitionPeers]appendedReference
+	// leftOut is how many references bound has left out last.
+	leftOut int
 	// present is the storage of what medians reads.
 	present []presentValue
 }
@@ -110,26 +112,17 @@ func (r *References) step(ctx context.Context, now time.Time) error {
 		clear(r.appended)
 		return nil
 	}
-	medians := r.medians(rules)
+	wanted := r.bound(r.wanted(rules))
 	var due []Reference
-	known := make(map[partitionPeers]bool)
-	for peers, of := range medians {
-		reference, ok := of.reference()
-		if !ok {
-			continue
-		}
-		for partition := range of.partitions {
-			at := partitionPeers{partition, peers}
-			known[at] = true
-			if r.due(at, &reference, of.limit*referencePart, now) {
-				due = append(due, Reference{peers, partition, reference})
-			}
+	known := make(map[partitionPeers]bool, len(wanted))
+	for i := range wanted {
+		at := partitionPeers{wanted[i].Partition, wanted[i].Peers}
+		known[at] = true
+		if r.due(at, &wanted[i].Reference.Reference, wanted[i].tolerance, now) {
+			due = append(due, wanted[i].Reference)
 		}
 	}
 	maps.DeleteFunc(r.appended, func(at partitionPeers, _ appendedReference) bool { return !known[at] })
-	slices.SortFunc(due, func(a, b Reference) int {
-		return cmp.Or(cmp.Compare(a.Partition, b.Partition), a.Peers.Compare(b.Peers))
-	})
 	for some := range slices.Chunk(due, referencesAtOnce) {
 		if err := r.Log.References(ctx, some); err != nil {
 			return err
@@ -139,6 +132,51 @@ func (r *References) step(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// wantedReference is a reference that a partition needs. A median that differs from it by no more than tolerance is the same.
+type wantedReference struct {
+	Reference
+	tolerance float64
+}
+
+// wanted returns the references that partitions need, ordered by partition and then by peers.
+func (r *References) wanted(rules []iot.Rule) (wanted []wantedReference) {
+	for peers, of := range r.medians(rules) {
+		reference, ok := of.reference()
+		if !ok {
+			continue
+		}
+		for partition := range of.partitions {
+			wanted = append(wanted, wantedReference{Reference{peers, partition, reference}, of.limit * referencePart})
+		}
+	}
+	slices.SortFunc(wanted, func(a, b wantedReference) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), a.Peers.Compare(b.Peers))
+	})
+	return wanted
+}
+
+// bound returns those of the wanted references that a partition keeps: of more than iot.MaxReferences those that are in force already and then, in their
+// order, as many as there is room for. Appending any other one would be in vain, again and again.
+func (r *References) bound(wanted []wantedReference) []wantedReference {
+	room := make(map[int32]int)
+	kept := slices.DeleteFunc(wanted, func(w wantedReference) bool {
+		if r.InForce.reference(partitionPeers{w.Partition, w.Peers}) != nil {
+			return false
+		}
+		if _, known := room[w.Partition]; !known {
+			room[w.Partition] = iot.MaxReferences - r.InForce.countReferences(w.Partition)
+		}
+		room[w.Partition]--
+		return room[w.Partition] < 0
+	})
+	if left := len(wanted) - len(kept); left > 0 && r.leftOut == 0 {
+		r.Logger.Warn("rules of the kind deviation watch devices of too many areas and types: those beyond the maximum are not compared with one another",
+			"left_out", left, "maximum_per_partition", iot.MaxReferences)
+	}
+	r.leftOut = len(wanted) - len(kept)
+	return kept
 }
 
 // due reports whether a reference has to be appended now. A median that differs from that in force by no more than the tolerance is the same.
@@ -297,6 +335,18 @@ func (f *InForce) reference(at partitionPeers) *iot.ReferenceInForce {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.references[at]
+}
+
+// countReferences returns how many references a partition has in force.
+func (f *InForce) countReferences(partition int32) (n int) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for at := range f.references {
+		if at.partition == partition {
+			n++
+		}
+	}
+	return n
 }
 
 // deviations returns the rules of the kind iot.Deviation in force that are not disabled.

@@ -142,7 +142,8 @@ type ClearReason string
 const (
 	// NotSelected means that the rule was removed, or no longer selects the device.
 	NotSelected ClearReason = "not_selected"
-	// RuleChanged means that the rule has another condition or, for the offline alert, the device another expected interval. Of an alert that is still open it
+	// RuleChanged means that the rule has another condition or, for the offline alert, the device another expected interval or, for a deviation, the device
+	// other peers. Of an alert that is still open it
 	// means another severity, threshold, text or procedure.
 	RuleChanged ClearReason = "rule_changed"
 	// WasReset means that somebody has reset a latched alert.

@@ -28,10 +28,10 @@ func (p *Producer) Failed(readings int) { p.failed.Add(float64(readings)) }
 
 // Consumer holds the metrics of the processor.
 type Consumer struct {
-	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, failures, refused, unreferenced, leftOut prometheus.Counter
-	rejected, alerts, transactions                                                                                                *family
-	step, age                                                                                                                     prometheus.Histogram
-	lag, failing                                                                                                                  *prometheus.GaugeVec
+	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, failures, refused, unreferenced, leftOut, ended prometheus.Counter
+	rejected, alerts, transactions                                                                                                       *family
+	step, age                                                                                                                            prometheus.Histogram
+	lag, failing                                                                                                                         *prometheus.GaugeVec
 }
 
 func newConsumer(auto promauto.Factory) Consumer {
@@ -53,6 +53,8 @@ func newConsumer(auto promauto.Factory) Consumer {
 		unreferenced: counter(auto, "iot_consumer_deviations_unjudged_total",
 			"Times that a rule of the kind deviation has not judged a reading, because no median of the device's area and type was in force."),
 		leftOut: counter(auto, "iot_consumer_references_left_out_total", "Medians that were not put in force, because a partition had too many."),
+		ended: counter(auto, "iot_consumer_references_ended_total",
+			"Medians that have ended without another one, although a rule of the kind deviation is in force."),
 		refused: counter(auto, "iot_consumer_commands_refused_total",
 			"Commands of people that were not executed, because something else had happened since or they had been executed before."),
 		rejected: newFamily(auto, "iot_consumer_messages_rejected_total", "Messages moved to the dead-letter queue, by the invalid field.", "field",
@@ -105,6 +107,9 @@ func (c *Consumer) Unreferenced(readings int64) { c.unreferenced.Add(float64(rea
 
 // LeftOut counts the medians that were not put in force, because there were too many.
 func (c *Consumer) LeftOut(medians int64) { c.leftOut.Add(float64(medians)) }
+
+// Ended counts the medians that have ended without another one.
+func (c *Consumer) Ended(medians int64) { c.ended.Add(float64(medians)) }
 
 // Refused counts commands that were not executed.
 func (c *Consumer) Refused(commands int64) { c.refused.Add(float64(commands)) }

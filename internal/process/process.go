@@ -98,6 +98,8 @@ type Counts struct {
 	// Unreferenced counts how often a rule of the kind Deviation has not judged a reading because no median was in force, LeftOut the medians that were
 	// not put in force because there were iot.MaxReferences already.
 	Unreferenced, LeftOut int64
+	// Ended counts the medians that have ended without another one, although a rule of the kind Deviation is in force.
+	Ended int64
 	// Refused counts the commands that were not executed: something else had happened since, or they had been executed before.
 	Refused int64
 	// Readmits means that an older version has admitted the readings up to the checkpoint otherwise than by the limits in force.

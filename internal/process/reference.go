@@ -63,6 +63,9 @@ func (p *Partition) endReferences() {
 		}
 		delete(p.inForce.references, peers)
 		p.inForce.changeReference(peers)
+		if p.engine.Deviates() {
+			p.counts.Ended++
+		}
 	}
 }
 

@@ -2,6 +2,9 @@ package process_test
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,4 +191,88 @@ func countReferences(out *recorder) (n int) {
 		}
 	}
 	return n
+}
+
+// With the median of other peers nobody can say whether an alert is over, and where the device is now there may be too few devices for ever.
+func TestAnAlertAboutADeviationEndsWhereItsDeviceLeavesItsPeers(t *testing.T) {
+	var j journal
+	j.rule(0, deviates(nil))
+	hall := iot.Peers{Area: "hall", Type: iot.Temperature}
+	for _, device := range []string{"a", "b"} {
+		j.entry(0, device, iot.DeviceEntry{Version: 1, Area: "hall"})
+	}
+	j.write(1, iot.Reading{Device: iot.Device{ID: "c", Location: iot.Location{Building: "hall"}}, Time: at(1), Value: 20})
+	j.median(1, hall, 20, 1)
+	j.reading(2, "a", 2, 30)
+	j.reading(2, "b", 2, 30)
+	j.write(2, iot.Reading{Device: iot.Device{ID: "c", Location: iot.Location{Building: "hall"}}, Time: at(2), Value: 30})
+	j.entry(3, "a", iot.DeviceEntry{Version: 2, Area: "yard"})
+	j.entry(4, "b", iot.DeviceEntry{Version: 2, Area: "hall", Name: "Oven"}) // It stays.
+	j.reading(5, "b", 5, 31)
+	j.write(6, iot.Reading{Device: iot.Device{ID: "c", Location: iot.Location{Building: "shed"}}, Time: at(6), Value: 30})
+	j.reading(7, "a", 7, 30)
+	j.median(8, iot.Peers{Area: "yard", Type: iot.Temperature}, 20, 8)
+	j.reading(9, "a", 9, 30)
+	want := []string{"raised a 30 2", "raised b 30 2", "raised c 30 2", "cleared a 30 3", "cleared c 30 6", "raised a 30 9"}
+	for _, out := range []*recorder{onePass(t, j), killedAt(t, options(t), j, 8), killedAt(t, options(t), j, len(j)-1)} {
+		events := slices.DeleteFunc(deviations(t, out), func(event string) bool { return strings.HasPrefix(event, "updated") })
+		mustEqual(t, events, want...)
+	}
+}
+
+// If no web service is left, the last median ends by the log's clock, readings or not, and that is counted.
+func TestTheEndOfTheLastMedianIsCounted(t *testing.T) {
+	for disabled, want := range map[bool]int64{false: 1, true: 0} {
+		var j journal
+		j.rule(0, deviates(func(r *iot.Rule) { r.Disabled = disabled }))
+		j.median(1, inHall, 20, 1)
+		j.median(30, inHall, 21, 30) // Another one is no end.
+		for s := 31.0; s < 89; s++ {
+			j.reading(s, "a", s, 20)
+		}
+		out, p := owned(t, options(t), j, process.Checkpoint{}, newRecorder())
+		if counts := p.ResetCounts(); counts.Ended != 0 || countReferences(out) != 1 {
+			t.Errorf("got %d ended too early", counts.Ended)
+		}
+		j.tick(91)
+		out, p = owned(t, options(t), j, p.Checkpoint(), out)
+		if counts := p.ResetCounts(); counts.Ended != want || countReferences(out) != 0 {
+			t.Errorf("disabled %v: got %d ended and %d left, want %d and none", disabled, counts.Ended, countReferences(out), want)
+		}
+	}
+}
+
+// What is in force of medians outlives the records by which it came into force.
+func TestAMedianOutlivesItsRecord(t *testing.T) {
+	var j journal
+	j.rule(0, deviates(nil))
+	j.median(1, inHall, 20, 1)
+	j.reading(2, "a", 2, 30)
+	out, p := owned(t, options(t), j, process.Checkpoint{}, newRecorder())
+	from := p.Checkpoint()
+	for s := 3.0; s < 20; s++ {
+		j.median(s, inHall, 30, 1) // Lost before they were processed, as is everything before second 20.
+	}
+	from.Reconcile(int64(len(j)), int64(len(j)))
+	j.reading(20, "b", 20, 30)
+	j.reading(21, "a", 21, 20)
+	out, _ = owned(t, options(t), j, from, out)
+	mustEqual(t, deviations(t, out), "raised a 30 2", "raised b 30 20", "cleared a 20 21")
+}
+
+// The difference of two numbers may be too great for a number.
+func TestTheGreatestValuesDeviate(t *testing.T) {
+	catalog, err := iot.NewCatalog(iot.TypeSpec{Name: iot.Temperature, Unit: "°C", Min: -math.MaxFloat64, Max: math.MaxFloat64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := *options(t)
+	opts.Admission = &iot.Admission{Catalog: catalog, Skew: 10 * time.Second, Retention: time.Hour}
+	var j journal
+	j.rule(0, deviates(func(r *iot.Rule) { r.Threshold = math.MaxFloat64 }))
+	j.median(1, inHall, -math.MaxFloat64, 1)
+	j.reading(2, "a", 2, math.MaxFloat64)
+	j.reading(3, "a", 3, 0)
+	out, _ := owned(t, &opts, j, process.Checkpoint{}, newRecorder())
+	mustEqual(t, deviations(t, out), "raised a 1.7976931348623157e+308 2", "cleared a 0 3")
 }

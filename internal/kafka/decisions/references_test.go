@@ -14,6 +14,7 @@ import (
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/kafkatest"
+	"iotmon/internal/kafka/processor"
 	"iotmon/internal/process"
 	"iotmon/internal/wire"
 )
@@ -118,3 +119,65 @@ func TestReferencesInForceAreFollowed(t *testing.T) {
 		return true
 	})
 }
+
+// The sequence of a rolling update: an old consumer runs beside new ones, and web services know medians already. What the partitions have committed
+// is of the old level until somebody has said that no old consumer is left, and until then no median is appended to any of them.
+func TestMediansWaitForTheEndOfTheUpgrade(t *testing.T) {
+	l := kafkatest.NewLog(t)
+	log := newLog(t, l)
+	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := process.Options{Admission: &iot.Admission{Catalog: catalog}, Window: time.Minute, OfflineAfter: time.Minute}
+	var partitions []*process.Partition
+	for id := range int32(kafkatest.Partitions) {
+		partitions = append(partitions, process.New(&options, id, process.Checkpoint{Level: process.LevelDeviation - 1}, false))
+	}
+	references := make([]control.Reference, len(partitions))
+	for id, p := range partitions {
+		commit(t, l, int32(id), p.Checkpoint())
+		references[id] = control.Reference{
+			Peers: hallPeers, Partition: int32(id), Reference: iot.Reference{Median: 20, Devices: 5, Newest: time.Unix(1e9, 0).UTC(), For: time.Minute},
+		}
+	}
+	if err := log.References(t.Context(), references); !errors.Is(err, control.ErrOlder) {
+		t.Fatalf("got %v before the upgrade is over", err)
+	}
+	if _, err := processor.FinishUpgrade(t.Context(), l.Dial, l.Topics.Readings); err != nil {
+		t.Fatal(err)
+	}
+	levels := 0
+	l.Committed(l.Topics.Readings, func(r *kgo.Record) bool {
+		if kafka.KindOf(r).Kind != iot.KindLevel {
+			t.Errorf("got a %v before the upgrade is over", kafka.KindOf(r))
+		}
+		rec := process.Record{Offset: r.Offset, Appended: r.Timestamp, Value: r.Value, RecordKind: kafka.KindOf(r)}
+		if err := partitions[r.Partition].Process([]process.Record{rec}, discard{}); err != nil {
+			t.Error(err)
+		}
+		levels++
+		return levels == len(partitions)
+	})
+	for id, p := range partitions[1:] {
+		commit(t, l, int32(id+1), p.Checkpoint())
+	}
+	if err := log.References(t.Context(), references); !errors.Is(err, control.ErrOlder) {
+		t.Fatalf("got %v while one partition may have an old owner", err)
+	}
+	commit(t, l, 0, partitions[0].Checkpoint())
+	if err := log.References(t.Context(), references); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// discard is a process.Output.
+type discard struct{}
+
+func (discard) Summary(*iot.WindowSummary)           {}
+func (discard) Alert(*iot.Alert)                     {}
+func (discard) Areas(*iot.DeviceAreas)               {}
+func (discard) State(*iot.DeviceState)               {}
+func (discard) Forget(iot.Identity, iot.Position)    {}
+func (discard) InForce([]byte, []byte, iot.Position) {}
+func (discard) Reject(*process.Reject)               {}

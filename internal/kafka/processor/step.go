@@ -233,6 +233,10 @@ func (s *session) commit(started time.Time) error {
 			s.Logger.Error("a rule cannot judge the values of a device; it is tried again with each of its readings",
 				"partition", id, "failing", counts.Failing, "device", failed.Device, "rule", failed.Rule, "error", failed.Reason)
 		}
+		if counts.Ended > 0 {
+			s.Logger.Warn("medians have ended, and none has followed: values are not compared with those of other devices until a web service with control.enabled appends one, from five devices that are online",
+				"partition", id, "medians", counts.Ended)
+		}
 		s.Metrics.Processed(id, counts, max(part.end-part.Next(), 0))
 	}
 	return nil
