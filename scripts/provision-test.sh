@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go and Node, on Debian and its derivatives: a C compiler for the race detector,
-# Chromium for the dashboard, promtool for the metrics, shellcheck for the scripts, fonts for Chinese, jq for the tutorial, Helm
-# for the chart, and the servers that scripts/test-env.sh starts.
+# Chromium for the dashboard, promtool for the metrics, shellcheck for the scripts, fonts for Chinese, jq for the tutorial, Helm's
+# packages for the chart, and the servers that scripts/test-env.sh starts.
 # It skips what is already installed, so it can be repeated at no cost. It starts no service.
 set -euo pipefail
 
@@ -10,8 +10,8 @@ library=$(dirname "$(readlink -f "$0")")/lib
 . "$library/debian.sh"
 # shellcheck source=lib/servers.sh
 . "$library/servers.sh"
-# shellcheck source=lib/helm.sh
-. "$library/helm.sh"
+# shellcheck source=lib/chart.sh
+. "$library/chart.sh"
 # shellcheck source=lib/python.sh
 . "$library/python.sh"
 # shellcheck source=lib/node.sh
@@ -37,7 +37,7 @@ if ! { have fc-list && fc-list :lang=zh family 2>/dev/null | grep -q .; }; then
     missing+=(fontconfig fonts-noto-cjk)
 fi
 install_packages provision "${missing[@]}"
-provide_helm
+provide_chart
 provide_python pymodbus
 provide_python pysparkplug
 provide_node sparkplug-client

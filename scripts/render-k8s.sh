@@ -3,8 +3,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib/services.sh
 . "$(dirname "$0")/lib/services.sh"
-# shellcheck source=scripts/lib/helm.sh
-. scripts/lib/helm.sh
+# shellcheck source=scripts/lib/chart.sh
+. scripts/lib/chart.sh
 
 usage() {
     cat <<EOF
@@ -13,8 +13,8 @@ render-k8s.sh renders the chart in k8s/chart into plain manifests, for those wit
 Usage:
   scripts/render-k8s.sh                         write k8s/{common,producer,consumer,websocket,web} with the chart's own values, and
                                                 bring the rules of monitoring/alerts into the chart
-  scripts/render-k8s.sh -o DIR [ARGUMENT...]    write into DIR; arguments go to helm template, such as --values FILE
-  scripts/render-k8s.sh --lint [ARGUMENT...]    only look for mistakes in the chart; arguments go to helm lint
+  scripts/render-k8s.sh -o DIR [ARGUMENT...]    write into DIR; arguments are values as for Helm: --values FILE, --set KEY=VALUE
+  scripts/render-k8s.sh --lint [ARGUMENT...]    only look for mistakes in the chart, as helm lint --strict does, with such values
 
 Exit status:
   0 done; 1 the chart does not render; 2 misused
@@ -34,14 +34,14 @@ case ${1-} in
     ;;
 --lint)
     shift
-    provide_helm
-    exec "$helm" lint --strict k8s/chart "$@"
+    provide_chart
+    exec "$chart" lint "$@" k8s/chart
     ;;
 "") ;;
 *) misused "$1: unknown option" ;;
 esac
 
-provide_helm
+provide_chart
 # A chart can use only what is in its own directory.
 if [ "$out" = k8s ]; then
     mkdir -p k8s/chart/files
@@ -49,7 +49,7 @@ if [ "$out" = k8s ]; then
 fi
 rendered=$(mktemp -d)
 trap 'rm -rf "$rendered"' EXIT
-"$helm" template iotmon k8s/chart --namespace iotmon --skip-tests --output-dir "$rendered" "$@" >/dev/null
+"$chart" template -o "$rendered" -namespace iotmon "$@" iotmon k8s/chart
 for part in common producer consumer websocket web operators; do
     rm -rf "${out:?}/$part"
     if [ -d "$rendered/iotmon/templates/$part" ]; then

@@ -46,7 +46,7 @@ var receiverProgram = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	program := filepath.Join(dir, "otlp")
-	return program, testenv.BuildIn(filepath.Join("..", "otlp"), program, ".")
+	return program, testenv.BuildModule("otlp", program)
 })
 
 func startReceiver(t *testing.T) *receiver {

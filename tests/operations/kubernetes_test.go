@@ -27,11 +27,11 @@ func render(t *testing.T, arguments ...string) string {
 	return dir
 }
 
-// script runs one of the scripts that need Helm.
+// script runs one of the scripts that need Helm's packages.
 func script(t *testing.T, name string, arguments ...string) (int, string) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("needs Helm; make test brings it")
+		t.Skip("needs Helm's packages; make test brings them")
 	}
 	command := exec.Command(filepath.Join("scripts", name), arguments...)
 	command.Dir = root
@@ -55,7 +55,7 @@ func manifests(t *testing.T, dir string) []string {
 func TestTheChartIsClean(t *testing.T) {
 	for _, values := range [][]string{nil, {"--values", allValues}} {
 		if status, output := script(t, "render-k8s.sh", append([]string{"--lint"}, values...)...); status != 0 {
-			t.Errorf("helm lint --strict %v: status %d:\n%s", values, status, output)
+			t.Errorf("render-k8s.sh --lint %v: status %d:\n%s", values, status, output)
 		}
 	}
 }
@@ -285,7 +285,7 @@ func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
 	files := append(manifests(t, render(t)), manifests(t, render(t, "--values", allValues))...)
 	for _, modules := range []string{"go.mod", "oldest.mod"} {
 		program := filepath.Join(t.TempDir(), "kubernetes")
-		if err := testenv.BuildIn(filepath.Join(root, "tests", "kubernetes"), program, "-modfile="+modules, "."); err != nil {
+		if err := testenv.BuildModule("kubernetes", program, "-modfile="+modules); err != nil {
 			t.Fatal(err)
 		}
 		output, err := exec.Command(program, files...).CombinedOutput()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -53,13 +54,23 @@ func makeBuild(into, program string) error {
 	return run(build)
 }
 
-// BuildIn builds the program in the directory of another module, with the flags with which make vet has compiled what it needs.
-// The arguments come last in the command.
+// BuildIn builds the programs of another checkout with the flags with which make vet has compiled what they need. The arguments come last in the
+// command.
 func BuildIn(dir, into string, arguments ...string) error {
 	build := exec.Command("go", append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", into}, arguments...)...)
 	build.Dir = dir
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	return run(build)
+}
+
+// BuildModule builds the program of a module of the tests, such as otlp, with the flags with which make vet-modules compiles what it needs.
+func BuildModule(name, into string, arguments ...string) error {
+	root, err := checkout()
+	if err != nil {
+		return err
+	}
+	arguments = append([]string{"-gcflags=...=-N -l", "-gcflags=std="}, arguments...)
+	return BuildIn(filepath.Join(root, "tests", name), into, append(arguments, ".")...)
 }
 
 func run(command *exec.Cmd) error {
