@@ -202,6 +202,8 @@ export function page(t) {
       measuring.add(this.measure);
     }
 
+    unobserve() {}
+
     disconnect() {
       measuring.delete(this.measure);
     }

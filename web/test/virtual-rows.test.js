@@ -12,11 +12,20 @@ const seen = 200;
  * A list of names in a frame that scrolls as browsers do: never beyond an end.
  *
  * @param {import('node:test').TestContext} t
- * @param {{count?: number, overscan?: number, tag?: string}} [how]
+ * @param {{count?: number, overscan?: number, tag?: string, together?: number}} [how]
  */
-function list(t, { count = 1000, overscan = 3, tag = 'ul' } = {}) {
+function list(t, { count = 1000, overscan = 3, tag = 'ul', together } = {}) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
+  /** What runs before the next frame is drawn. @type {Map<number, () => void>} */
+  const due = new Map();
+  let asked = 0;
+  const frames = {
+    requestAnimationFrame: (/** @type {() => void} */ run) => due.set(++asked, run) && asked,
+    cancelAnimationFrame: (/** @type {number} */ id) => due.delete(id),
+  };
+  Object.assign(globalThis, frames);
   const { document, measuring, stopping, window } = page(t);
+  t.after(() => Object.keys(frames).forEach((name) => Reflect.deleteProperty(globalThis, name)));
   let names = Array.from({ length: count }, (_, i) => `item ${i}`);
   let top = 0;
   const body = element(tag);
@@ -27,7 +36,7 @@ function list(t, { count = 1000, overscan = 3, tag = 'ul' } = {}) {
   /** @type {number[]} */
   let written = [];
   const rows = new VirtualRows({
-    frame: /** @type {any} */ (frame), list: /** @type {any} */ (body), overscan, printed: 50, signal: stopping.signal,
+    frame: /** @type {any} */ (frame), list: /** @type {any} */ (body), overscan, together, printed: 50, signal: stopping.signal,
     make: () => {
       const row = element('li', element('a'), element('button'));
       row.height = height;
@@ -41,16 +50,26 @@ function list(t, { count = 1000, overscan = 3, tag = 'ul' } = {}) {
     keyOf: (index) => names[index],
   });
   const measure = () => measuring.forEach((one) => one());
+  /** Draws a frame; false if nothing waits for one. */
+  const drawFrame = () => {
+    const running = [...due.values()];
+    due.clear();
+    running.forEach((run) => run());
+    return running.length > 0;
+  };
   measure();
   rows.show(count);
+  while (drawFrame());
   measure();
+  while (drawFrame());
   written = [];
   return {
-    body, document, frame, measuring, rows, stopping, window,
+    body, document, frame, measuring, rows, stopping, window, drawFrame,
     /** What has been written since this was asked last. */
     written: () => written.splice(0),
     shown: () => body.children.slice(1, -1).map((row) => row.textContent),
     spaces: () => [body.children[0], body.children.at(-1)].map((spacer) => (spacer?.hidden ? 0 : Number.parseInt(String(spacer?.style['height'])) / height)),
+    top: () => top,
     scroll: (/** @type {number} */ to) => {
       Reflect.set(frame, 'scrollTop', to);
       frame.dispatchEvent(new Event('scroll'));
@@ -216,4 +235,74 @@ test('the keyboard stays in the list when the row of the focus is scrolled out o
   assert.equal(document.activeElement, frame);
   press('ArrowDown');
   assert.equal(focused(), 'item 400', 'it goes on where the reader looks');
+});
+
+test('with few rows a frame all is shown after some frames, first what can be seen', (t) => {
+  const { drawFrame, relist, scroll, shown, spaces, written, names } = list(t, { together: 4 });
+  assert.deepEqual(shown(), items(0, 13));
+  scroll(400 * height);
+  assert.deepEqual(written(), [], 'nothing before the frame');
+  drawFrame();
+  assert.deepEqual(shown(), items(400, 404));
+  assert.deepEqual(spaces(), [400, 596]);
+  for (let i = 0; i < 2; i++) drawFrame();
+  assert.deepEqual(shown(), items(400, 412));
+  drawFrame();
+  assert.deepEqual(shown(), items(397, 413));
+  assert.equal(drawFrame(), true);
+  assert.equal(drawFrame(), false, 'and no more frames are asked for');
+  assert.deepEqual(written().sort(), Array.from({ length: 16 }, (_, i) => 397 + i), 'each is written once');
+  relist(names().map((name) => `new ${name}`));
+  assert.deepEqual(written(), [400, 401, 402, 403]);
+  for (let frames = 0; drawFrame(); frames++) assert.ok(frames < 6 && written().length <= 4);
+  assert.deepEqual(shown(), items(397, 413).map((name) => `new ${name}`));
+});
+
+test('with few rows a frame every row is written although the items change with each frame', (t) => {
+  const { drawFrame, relist, names, shown, written } = list(t, { together: 4 });
+  for (let change = 0; change < 30; change++) {
+    relist(names().map((name) => `${name.split(',')[0]}, ${change}`));
+    drawFrame();
+    assert.ok(written().length <= 8, 'the first may be written at once, before the frame');
+  }
+  for (const name of shown()) assert.ok(Number(name.split(', ')[1]) >= 20, `${name} is old`);
+  while (drawFrame());
+  for (const name of shown()) assert.equal(name.split(', ')[1], '29');
+});
+
+test('with few rows a frame the keyboard and paper have theirs at once', (t) => {
+  const { drawFrame, focused, press, relist, names, shown, window } = list(t, { together: 4 });
+  press('End');
+  assert.equal(focused(), 'item 999');
+  relist(names().map((name) => `new ${name}`));
+  press('ArrowUp');
+  assert.equal(focused(), 'new item 998');
+  window.dispatchEvent(new Event('beforeprint'));
+  assert.deepEqual(shown(), items(0, 50).map((name) => `new ${name}`));
+  window.dispatchEvent(new Event('afterprint'));
+  while (drawFrame());
+  assert.deepEqual(shown(), items(987, 1000).map((name) => `new ${name}`));
+});
+
+test('with few rows a frame any sequence of scrolling and changes ends with the rows that can be seen', (t) => {
+  const { drawFrame, top, relist, scroll, shown, spaces, press } = list(t, { together: 3 });
+  let seed = 1;
+  const random = (/** @type {number} */ below) => (seed = (seed * 48271) % 2147483647) % below;
+  let changed = items(0, 1000);
+  for (let step = 0; step < 3000; step++) {
+    const what = random(6);
+    if (what === 0) scroll(random(changed.length * height + 1));
+    if (what === 1) scroll(top() + random(400) - 200);
+    if (what === 2) relist((changed = items(random(100), 100 + random(900)).map((name) => `${name} of ${step}`)));
+    if (what === 3 && step % 7 === 0) press(['Home', 'End', 'PageDown', 'ArrowUp'][random(4)] ?? '');
+    if (what > 3) drawFrame();
+    if (step % 50) continue;
+    scroll(top()); // As the browser does when a list has become shorter.
+    while (drawFrame());
+    const [above = 0] = spaces();
+    assert.deepEqual(shown(), changed.slice(above, above + shown().length));
+    assert.equal(above + shown().length + (spaces()[1] ?? 0), changed.length);
+    const at = Math.floor(top() / height);
+    assert.ok(above <= at && above + shown().length >= Math.min(changed.length, at + seen / height), `rows ${above} + ${shown().length} at ${at}`);
+  }
 });

@@ -36,7 +36,19 @@ export class VirtualRows {
   #printed = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pausing;
+  /** Rows that show what their item was before. @type {Set<Row>} */
+  #outdated = new Set();
+  /** Rows that are not in the list now, to be used again. @type {Row[]} */
+  #spare = [];
+  /** The frame in which more rows may be written; 0 if some may be written at once. */
+  #frame = 0;
+  /** Whether rows are missing or outdated. */
+  #unfinished = false;
+  /** Whether items have changed while rows were still outdated. */
+  #again = false;
   #sizes;
+  /** The row whose size is followed. @type {Row | undefined} */
+  #measured;
   #keyboard;
 
   /**
@@ -49,6 +61,8 @@ export class VirtualRows {
    *   it. Not needed where the items stand still while the keyboard is among them.
    * @param {number} [options.overscan] How many rows beyond each edge exist as well. With many of them rows are written again only every so many
    *   rows, and scrolling in between costs nothing.
+   * @param {number} [options.together] How many rows are written in one frame at most; the others follow in the next ones, so that no frame takes
+   *   long. Only for lists whose rows know by themselves what they show: until a row is written again it shows what was at its index before.
    * @param {number} options.printed How many rows are printed on paper: the first ones, whatever can be seen.
    * @param {AbortSignal} options.signal
    */
@@ -70,6 +84,7 @@ export class VirtualRows {
     addEventListener('afterprint', () => this.#print(0), { signal });
     signal.addEventListener('abort', () => {
       clearTimeout(this.#pausing);
+      if (this.#frame) cancelAnimationFrame(this.#frame);
       this.#sizes.disconnect();
     }, { once: true });
   }
@@ -113,9 +128,11 @@ export class VirtualRows {
       const { frame } = this.#options;
       frame.scrollTop = index * this.#height - this.#seen / 2;
       this.#scrolled = frame.scrollTop;
-      this.draw();
+      this.#write(...this.#range(), Infinity);
     }
-    return this.#rows[index - this.#first];
+    const row = this.#rows[index - this.#first];
+    if (row && this.#outdated.delete(row)) this.#options.write(row, index);
+    return row;
   }
 
   #measure() {
@@ -125,7 +142,7 @@ export class VirtualRows {
     if ((!height || height === this.#height) && seen === this.#seen) return;
     if (height) this.#height = height;
     this.#seen = seen;
-    this.draw();
+    this.#draw(false);
   }
 
   /**
@@ -156,27 +173,98 @@ export class VirtualRows {
 
   /** @param {boolean} all Also the rows that stay where they are. */
   #draw(all) {
-    const [first, last] = this.#range();
+    if (all) {
+      if (this.#outdated.size > 0) this.#again = true; // Those that wait would wait for ever if all began to wait with each change.
+      else this.#outdated = new Set(this.#rows);
+    }
+    if (!this.#options.together || this.#printed) this.#write(...this.#range(), Infinity);
+    else if (this.#frame) this.#unfinished = true;
+    else this.#advance();
+  }
+
+  /** Writes as many rows as one frame may, and the others in the frames that follow. */
+  #advance() {
+    const [first, last] = this.#nearest();
+    this.#write(first, last, this.#options.together ?? Infinity);
+    this.#later();
+  }
+
+  #later() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      if (this.#again && this.#outdated.size === 0) {
+        this.#again = false;
+        this.#outdated = new Set(this.#rows);
+      }
+      if (this.#unfinished || this.#outdated.size > 0) this.#advance();
+    });
+  }
+
+  /**
+   * Writes the rows of a range: all that have come to show another item, and of those that are outdated as many as there is room for.
+   *
+   * @param {number} first
+   * @param {number} last
+   * @param {number} room
+   */
+  #write(first, last, room) {
     const { focused } = this.#keyboard;
     const before = this.#rows.length;
-    this.#turn(first - this.#first, last - first);
-    this.#first = first;
+    this.#turn(first, last);
     if (focused >= 0 && this.#keyboard.focused !== focused) this.#keyboard.leave();
-    this.#rows.forEach((row, i) => {
-      if (!all && this.#places.get(row) === first + i) return;
-      this.#places.set(row, first + i);
-      this.#options.write(row, first + i);
-    });
+    const write = (/** @type {Row} */ row, /** @type {number} */ index) => {
+      this.#places.set(row, index);
+      this.#outdated.delete(row);
+      this.#options.write(row, index);
+      room--;
+    };
+    const changed = this.#outdated.size > 0;
+    this.#rows.forEach((row, i) => this.#places.get(row) !== first + i && write(row, first + i));
+    const seen = Math.max(0, this.seen[0] - first);
+    for (let i = 0; i < this.#rows.length && room > 0 && this.#outdated.size > 0; i++) {
+      const at = (seen + i) % this.#rows.length; // What can be seen comes first.
+      const row = this.#rows[at];
+      if (row && this.#outdated.has(row)) write(row, first + at);
+    }
     this.#space(this.#above, first);
     this.#space(this.#below, this.#count - last);
-    if (all || this.#rows.length > before) this.#keyboard.update();
+    if (changed || this.#rows.length > before) this.#keyboard.update();
+    const [from, to] = this.#range();
+    this.#unfinished = this.#outdated.size > 0 || first > from || last < to;
+  }
+
+  /**
+   * The indexes of the rows that exist and shall, and of as many of those that are missing as may be written in one frame: first what can be seen.
+   *
+   * @returns {[number, number]} The first index and the one after the last.
+   */
+  #nearest() {
+    const [from, to] = this.#range();
+    const seenFrom = Math.min(Math.max(from, Math.floor(this.#scrolled / this.#height)), to);
+    const seenTo = Math.min(to, Math.ceil((this.#scrolled + this.#seen) / this.#height));
+    let first = Math.max(from, this.#first);
+    let last = Math.min(to, this.#first + this.#rows.length);
+    if (first > seenTo || last < seenFrom || first >= last) first = last = seenFrom; // None that can be seen exists.
+    let room = this.#options.together ?? Infinity;
+    for (const [lowest, highest] of [[seenFrom, seenTo], [from, to]]) {
+      const down = Math.max(0, Math.min(room, (highest ?? last) - last));
+      last += down;
+      room -= down;
+      const up = Math.max(0, Math.min(room, first - (lowest ?? first)));
+      first -= up;
+      room -= up;
+    }
+    return [first, last];
   }
 
   /** Writes only the rows that are missing while it is scrolled, and all once it is not: then the row that Tab comes to is one that can be seen. */
   #scroll() {
     clearTimeout(this.#pausing);
     this.#pausing = setTimeout(() => this.draw(), scrollPause);
-    if (!this.#covers) this.#draw(false);
+    if (this.#covers) return;
+    this.#unfinished = true;
+    if (this.#options.together && !this.#printed) this.#later(); // In the frame that is about to be drawn.
+    else this.#draw(false);
   }
 
   get #overscan() {
@@ -206,27 +294,41 @@ export class VirtualRows {
    * Makes as many rows as are needed, and moves those that have left one edge to the other, so that the rows in between keep
    * their items.
    *
-   * @param {number} by
-   * @param {number} count
+   * @param {number} first
+   * @param {number} last
    */
-  #turn(by, count) {
+  #turn(first, last) {
     const rows = this.#rows;
-    if (by > 0 && by < rows.length) {
-      const moved = rows.splice(0, by);
-      rows.push(...moved);
-      this.#below.before(...moved.map(({ element }) => element));
-    } else if (by < 0 && -by < rows.length) {
-      const moved = rows.splice(by);
-      rows.unshift(...moved);
-      this.#above.after(...moved.map(({ element }) => element));
+    const after = this.#first + rows.length;
+    const apart = first >= after || last <= this.#first; // Every row gets another item.
+    const free = apart ? rows.splice(last - first) : [...rows.splice(Math.max(0, last - this.#first)), ...rows.splice(0, Math.max(0, first - this.#first))];
+    const begun = apart ? 0 : Math.max(0, this.#first - first);
+    const head = Array.from({ length: Math.min(begun, last - first) }, () => this.#another(free));
+    this.#above.after(...head.map(({ element }) => element));
+    rows.unshift(...head);
+    const tail = Array.from({ length: last - first - rows.length }, () => this.#another(free));
+    this.#below.before(...tail.map(({ element }) => element));
+    rows.push(...tail);
+    for (const row of free) {
+      row.element.remove();
+      this.#outdated.delete(row);
+      this.#places.delete(row);
+      if (this.#options.together) this.#spare.push(row);
     }
-    while (rows.length > count) rows.pop()?.element.remove();
-    while (rows.length < count) {
-      const row = this.#options.make();
-      rows.push(row);
-      this.#below.before(row.element);
-      if (rows.length === 1) this.#sizes.observe(row.element);
-    }
+    this.#first = first;
+    if (this.#measured && rows.includes(this.#measured)) return;
+    if (this.#measured) this.#sizes.unobserve(this.#measured.element);
+    [this.#measured] = rows;
+    if (this.#measured) this.#sizes.observe(this.#measured.element);
+  }
+
+  /**
+   * Returns a row that is not in the list, or one of those that have left it.
+   *
+   * @param {Row[]} free
+   */
+  #another(free) {
+    return free.pop() ?? this.#spare.pop() ?? this.#options.make();
   }
 
   /**

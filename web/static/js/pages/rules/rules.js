@@ -26,6 +26,9 @@ import { texts } from './texts.js';
 const period = 5000;
 const pace = 500;
 
+/** The number of rows that are written in one frame. */
+const rowsTogether = 8;
+
 /** The number of rows that are printed on paper. */
 const printedRows = 50;
 
@@ -76,7 +79,7 @@ class RulesPage {
     this.#form = find(root, '#rule-filters', HTMLFormElement);
     const list = find(root, '#rule-list tbody', HTMLElement);
     this.#rows = new VirtualRows({
-      frame: this.#at('#rule-list'), list, make: () => new RuleRow(root), write: (row, i) => this.#write(row, i), keyOf: (i) => this.#listed[i]?.name, printed: printedRows, signal,
+      frame: this.#at('#rule-list'), list, make: () => new RuleRow(root), write: (row, i) => this.#write(row, i), keyOf: (i) => this.#listed[i]?.name, together: rowsTogether, printed: printedRows, signal,
     });
     const requests = new RuleRequests(session.history);
     this.#request = session.ask((asking) => requests.list({}, asking), ({ items }) => (this.#rules = items), signal);

@@ -20,6 +20,9 @@ import { stateNames, stateWords } from './words.js';
 /** How often the server is asked, in milliseconds. */
 const period = 2000;
 
+/** The number of rows that are written in one frame. */
+const rowsTogether = 8;
+
 /** The number of rows that are printed on paper. */
 const printedRows = 50;
 
@@ -76,7 +79,7 @@ class SourcesPage {
     const list = find(root, '#sources tbody', HTMLElement);
     this.#rows = new VirtualRows({
       frame: this.#at('#sources'), list, make: () => new SourceRow(root), write: (row, i) => this.#write(row, i), keyOf: (i) => this.#listed[i]?.name,
-      printed: printedRows, signal,
+      together: rowsTogether, printed: printedRows, signal,
     });
     this.#request = session.ask((asking) => session.history.sources(asking), ({ items }) => this.#apply(items), signal);
     const retry = () => this.#request.load();

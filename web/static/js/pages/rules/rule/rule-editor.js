@@ -79,8 +79,9 @@ export class RuleEditor {
     /** @type {HTMLElement | null} */ (this.#element.querySelector('[aria-invalid="true"]'))?.focus();
   }
 
+  /** Goes to the first control, a frame after the form has been made: both lay it out, which is long for one frame. */
   focus() {
-    /** @type {HTMLElement | null} */ (this.#element.querySelector('input, select'))?.focus();
+    requestAnimationFrame(() => /** @type {HTMLElement | null} */ (this.#element.querySelector('input, select'))?.focus());
   }
 
   /** The form is shown. */
