@@ -1,10 +1,13 @@
 package modbus
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"iotmon/internal/source"
 )
 
 func drawRegisters(t *rapid.T) []*Register {
@@ -105,6 +108,40 @@ func TestTheGridIsTheSameForEverybody(t *testing.T) {
 		instant, skipped, ok := g.due(step.at, step.running)
 		if !instant.Equal(step.instant) || skipped != step.skipped || ok != !step.instant.IsZero() {
 			t.Errorf("at %v: got %v, %d skipped, want %v, %d", step.at, instant, skipped, step.instant, step.skipped)
+		}
+	}
+}
+
+func TestValuesKeepTheirRoomUntilTheyAreDone(t *testing.T) {
+	r := register(t, "uint16", "")
+	r.Offset, r.Field = 0, "counter"
+	polled := newUnit(Unit{ID: 1, Every: time.Second, Registers: []Register{*r}})
+	now := time.Now()
+	polled.connect(now)
+	poll := func(content byte) *source.Message {
+		now = now.Add(time.Second)
+		polled.begin(now, 0)
+		for _, block := range polled.waiting {
+			polled.take(block, []byte{0, content})
+		}
+		polled.waiting = nil
+		return polled.values(now)
+	}
+	first, second := poll(1), poll(2)
+	first.Done(nil)
+	third := poll(3)
+	if &third.Points[0] != &first.Points[:1][0] {
+		t.Error("the third poll has room of its own, want that of the first, which is done")
+	}
+	if got := second.Points[0].Value; got != 2 {
+		t.Errorf("the second poll, which is not done, has the value %v, want 2", got)
+	}
+	second.Done(errors.New("ended"))
+	for range 10 { // More than is kept.
+		m := poll(4)
+		m.Done(nil)
+		if fourth := poll(5); fourth.Points[0].Value != 5 || len(fourth.Points) != 1 {
+			t.Fatalf("a poll has the points %+v, want one with the value 5", fourth.Points)
 		}
 	}
 }

@@ -31,6 +31,8 @@ const (
 	repeatReport = 5 * time.Second
 	// leastSilence is how long at least a unit must not answer until its devices are reported as offline.
 	leastSilence = 5 * time.Second
+	// spares is for how many polls room is kept: one is appended to the log while the next is made.
+	spares = 2
 )
 
 // unit polls a Unit. It belongs to the goroutine of the connection.
@@ -46,6 +48,8 @@ type unit struct {
 	// instant is the time of the present poll, points its values.
 	instant time.Time
 	points  []mapping.Point
+	// spare has what the points of earlier polls were in, once those are in the log.
+	spare chan []mapping.Point
 	// answered is when the unit answered last, or when it was asked first; failures is how often in a row it has not answered since, and
 	// retryAt when it may be asked again. offlineAt is when its devices were last reported as offline.
 	answered  time.Time
@@ -66,7 +70,7 @@ func newUnit(u Unit) *unit {
 		u.MaxBlock = maxRegisters
 	}
 	id := strconv.Itoa(int(u.ID))
-	return &unit{Unit: u, topic: "unit/" + id, tags: map[string]string{"unit": id}, grid: grid{every: u.Every}, bad: make(map[*Register]reported)}
+	return &unit{Unit: u, topic: "unit/" + id, tags: map[string]string{"unit": id}, grid: grid{every: u.Every}, spare: make(chan []mapping.Point, spares), bad: make(map[*Register]reported)}
 }
 
 // connect prepares for a new connection.
@@ -94,7 +98,7 @@ func (u *unit) begin(now time.Time, running time.Duration) (skipped int64) {
 		u.plan(now)
 	}
 	u.instant = instant
-	u.points = make([]mapping.Point, 0, len(u.Registers))
+	u.points = u.empty()
 	for _, b := range u.blocks {
 		if !now.Before(b.retryAt) {
 			u.waiting = append(u.waiting, b)
@@ -180,7 +184,26 @@ func (u *unit) values(now time.Time) *source.Message {
 	if len(points) == 0 {
 		return nil
 	}
-	return &source.Message{Topic: u.topic, Tags: u.tags, Points: points, Received: now}
+	return &source.Message{Topic: u.topic, Tags: u.tags, Points: points, Received: now, Done: func(error) { u.reuse(points) }}
+}
+
+// empty returns room for the values of a poll.
+func (u *unit) empty() []mapping.Point {
+	select {
+	case points := <-u.spare:
+		return points
+	default:
+		return make([]mapping.Point, 0, len(u.Registers))
+	}
+}
+
+// reuse keeps the room of values that nobody needs any more for a later poll. It may be called by any goroutine.
+func (u *unit) reuse(points []mapping.Point) {
+	clear(points)
+	select {
+	case u.spare <- points[:0]:
+	default: // There is enough.
+	}
 }
 
 // badReports returns what to report about registers without a value: for each reason that is new, or that was reported long ago, one message.
