@@ -33,6 +33,7 @@ type auditInput struct {
 	Device iot.DeviceID `query:"device" doc:"Only decisions about this device." example:"device_001" maxLength:"128"`
 	Source string       `query:"source" doc:"Only decisions about the map of this source." maxLength:"63"`
 	Rule   string       `query:"rule" doc:"Only decisions about this rule." maxLength:"128"`
+	Kind   control.Kind `query:"kind" doc:"Only decisions about things of this kind, without device, source and rule." enum:"device,rule,map,type,notifications"`
 	Limit  int          `query:"limit" doc:"How many decisions one page holds at most." minimum:"1" maximum:"200" default:"50"`
 	Cursor string       `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
 }
@@ -64,6 +65,12 @@ func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[list[de
 	q := control.AuditQuery{Limit: in.Limit + 1}
 	in.Device = in.Device.Canonical()
 	switch {
+	case in.Kind != "" && (in.Device != "" || in.Source != "" || in.Rule != ""):
+		return nil, badParameter("kind", "must not be given together with device, source or rule", string(in.Kind))
+	case in.Kind == control.Notifications:
+		q.Of = control.NotificationsRef()
+	case in.Kind != "":
+		q.Kind = in.Kind
 	case in.Device != "" && in.Rule != "":
 		return nil, badParameter("rule", "must not be given together with device", in.Rule)
 	case in.Source != "" && (in.Device != "" || in.Rule != ""):

@@ -109,7 +109,8 @@ type deletedCalendar struct {
 	Name       string `json:"name"`
 	Configured bool   `json:"configured" doc:"Whether a configured one of the name is in force again."`
 	InForce    bool   `json:"in_force" doc:"Whether the program that sends the notifications goes by it."`
-	Reason     string `json:"reason,omitempty" doc:"Why it does not."`
+	Reason     string `json:"reason,omitempty" doc:"Why it does not, in words."`
+	Code       string `json:"reason_code,omitempty" enum:"no_program,older_version,not_taken_over" doc:"Why it does not, as in the routes."`
 	Version    int64  `json:"version" doc:"0: nothing is decided any more."`
 }
 
@@ -133,7 +134,7 @@ func (s *server) deleteCalendar(ctx context.Context, in *deleteCalendarInput) (*
 	if err != nil {
 		return nil, err
 	}
-	return &deletedCalendarAnswer{p.statusOf(), etag(0), deletedCalendar{in.Name, p.configures(in.Name), p.reason == "", p.reason, 0}}, nil
+	return &deletedCalendarAnswer{p.statusOf(), etag(0), deletedCalendar{in.Name, p.configures(in.Name), p.reason == "", p.reason, p.code, 0}}, nil
 }
 
 // configures reports whether a calendar is configured.
@@ -179,7 +180,7 @@ func (s *server) decideNotifications(
 			return nil, err
 		}
 		if now := p.ConfiguredNotifications.Decided; now != nil && now.Version > p.decided.Version {
-			p.reason = "" // Somebody has decided since, and that is in force.
+			p.reason, p.code = "", "" // Somebody has decided since, and that is in force.
 		}
 		if p.reason == "" || p.Origin.Program == "" || retry.Wait(waiting, plannedPoll) != nil {
 			return p, nil

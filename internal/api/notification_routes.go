@@ -42,6 +42,11 @@ func (s *server) registerRoutes(api huma.API) {
 			"With routes and calendars, by these instead of those in force.",
 		Errors: []int{http.StatusServiceUnavailable}, MaxBodyBytes: 2 * notify.MaxDecided,
 	}, s.tryRoutes)
+	huma.Register(api, huma.Operation{
+		OperationID: "try-notification-calendar", Method: http.MethodPost, Path: Prefix + "/notifications/calendars/try", Tags: tags,
+		Summary: "Ask who would be on call", Description: "Who would be on call by a calendar for two weeks, and who is by the one of its name that is decided. Nothing changes.",
+		Errors: []int{http.StatusServiceUnavailable}, MaxBodyBytes: 2 * notify.MaxDecided,
+	}, s.tryCalendar)
 	if s.o.NotificationPlans == nil {
 		return
 	}
@@ -94,19 +99,21 @@ type Decided struct {
 	Version int64  `json:"version" doc:"That of the last decision; If-Match takes it in quotes. 0 if nobody has decided anything."`
 	From    string `json:"decided_by" enum:"configuration,people" doc:"Whether it is configured, or what people have decided instead."`
 	InForce bool   `json:"in_force" doc:"Whether the program that sends the notifications goes by what is decided."`
-	Reason  string `json:"reason,omitempty" doc:"Why it does not."`
+	Reason  string `json:"reason,omitempty" doc:"Why it does not, in words."`
+	Code    string `json:"reason_code,omitempty" enum:"no_program,older_version,not_taken_over" doc:"Why it does not: no_program: none has sent notifications yet. older_version: the program of origin goes by its configuration alone. not_taken_over: that program has not taken it over yet, and may not be running."`
 }
 
 // notificationRoutes is the answer with routes and calendars.
 type notificationRoutes struct {
 	Items []notify.RouteSpec `json:"items" nullable:"false" doc:"The routes, in the order in which they are tried."`
 	Decided
-	Calendars []shownCalendar     `json:"calendars" nullable:"false" doc:"The calendars."`
-	Origin    *NotificationOrigin `json:"origin,omitempty" doc:"Whose configuration it is; absent if no process sends notifications."`
-	TimeZone  string              `json:"time_zone,omitempty" doc:"The configured time zone."`
-	Decidable bool                `json:"decidable" doc:"Whether people can decide here."`
-	Missing   []string            `json:"missing,omitempty" doc:"What is decided names these, and the configuration does not have them any more: they are left out."`
-	Uncovered *uncovered          `json:"uncovered,omitempty" doc:"Critical alerts that no route takes; absent if there are none."`
+	Configured []notify.RouteSpec  `json:"configured_routes,omitempty" doc:"What is configured, if people have decided otherwise: a deletion goes back to these."`
+	Calendars  []shownCalendar     `json:"calendars" nullable:"false" doc:"The calendars."`
+	Origin     *NotificationOrigin `json:"origin,omitempty" doc:"Whose configuration it is; absent if no process sends notifications."`
+	TimeZone   string              `json:"time_zone,omitempty" doc:"The configured time zone."`
+	Decidable  bool                `json:"decidable" doc:"Whether people can decide here."`
+	Missing    []string            `json:"missing,omitempty" doc:"What is decided names these, and the configuration does not have them any more: they are left out."`
+	Uncovered  *uncovered          `json:"uncovered,omitempty" doc:"Critical alerts that no route takes; absent if there are none."`
 }
 
 // uncovered is which alerts no route takes.
@@ -120,7 +127,7 @@ type shownCalendar struct {
 	notify.CalendarSpec
 	Decided
 	Configured bool     `json:"configured" doc:"Whether one of this name is configured, to which a deletion goes back."`
-	OnCall     []onCall `json:"next" nullable:"false" doc:"Who is on call from now on, for a week."`
+	OnCall     []onCall `json:"next" nullable:"false" doc:"Who is on call from now on, for two weeks."`
 }
 
 // planned is what is configured, and what is decided.
@@ -128,8 +135,8 @@ type planned struct {
 	*ConfiguredNotifications
 	setup   notify.Setup
 	decided notify.Decided
-	// reason is why what is decided is not in force; empty if it is.
-	reason string
+	// reason is why what is decided is not in force, and code the same for programs; empty if it is.
+	reason, code string
 }
 
 // planned returns what is configured and decided. The error is a problem.
@@ -156,30 +163,30 @@ func (s *server) readConfigured(ctx context.Context, p *planned) (err error) {
 	if p.Configured != nil {
 		p.setup.Routes, p.setup.Calendars = p.Configured.Routes, p.Configured.Calendars
 	}
-	p.reason = p.waits()
+	p.code, p.reason = p.waits()
 	return nil
 }
 
-// waits returns why what is decided is not in force; empty if it is.
-func (p *planned) waits() string {
+// waits returns why what is decided is not in force, for programs and in words; empty if it is.
+func (p *planned) waits() (code, reason string) {
 	who := p.Origin.Program
 	if p.Origin.Host != "" {
 		who += " on " + p.Origin.Host
 	}
 	switch {
 	case p.decided.Version == 0 || p.ConfiguredNotifications.Decided != nil && p.ConfiguredNotifications.Decided.Version == p.decided.Version:
-		return ""
+		return "", ""
 	case p.Origin.Program == "":
-		return "no program has sent notifications yet: channels are configured in iotmon, or in the consumer"
+		return "no_program", "no program has sent notifications yet: channels are configured in iotmon, or in the consumer"
 	case p.Configured == nil:
-		return fmt.Sprintf("the program that sends the notifications, %s, is of an older version, which goes by its configuration alone: update it", who)
+		return "older_version", fmt.Sprintf("the program that sends the notifications, %s, is of an older version, which goes by its configuration alone: update it", who)
 	}
-	return fmt.Sprintf("the program that sends the notifications, %s, has not taken it over yet: it may not be running", who)
+	return "not_taken_over", fmt.Sprintf("the program that sends the notifications, %s, has not taken it over yet: it may not be running", who)
 }
 
 // shown returns what is decided of a part with a version.
 func (p *planned) shown(version int64) Decided {
-	d := Decided{Version: version, From: "people", InForce: p.reason == "", Reason: p.reason}
+	d := Decided{Version: version, From: "people", InForce: p.reason == "", Reason: p.reason, Code: p.code}
 	if version == 0 {
 		d.From = "configuration"
 	}
@@ -242,6 +249,9 @@ func (s *server) showRoutes(p *planned) (*routesAnswer, error) {
 		Items: notNil(p.setup.RoutesOf(&p.decided)), Decided: p.shown(version), Calendars: []shownCalendar{}, TimeZone: p.TimeZone,
 		Decidable: s.o.NotificationPlans != nil && len(p.Channels) > 0,
 	}}
+	if version > 0 {
+		out.Body.Configured = p.setup.Routes
+	}
 	if p.Origin.Program != "" {
 		out.Body.Origin = &p.Origin
 	}
@@ -270,7 +280,7 @@ func (s *server) showRoutes(p *planned) (*routesAnswer, error) {
 }
 
 func (s *server) showCalendar(p *planned, spec *notify.CalendarSpec) (*shownCalendar, error) {
-	turns, err := s.turns(spec)
+	turns, err := turns(spec, s.o.Now())
 	if err != nil {
 		return nil, fmt.Errorf("what is configured: calendar %s: %w", spec.Name, err)
 	}

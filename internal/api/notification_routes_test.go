@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"iotmon/internal/api"
 	"iotmon/internal/notify"
@@ -46,6 +47,7 @@ type shownRoutes struct {
 	From      string `json:"decided_by"`
 	InForce   bool   `json:"in_force"`
 	Reason    string
+	Code      string `json:"reason_code"`
 	Items     []notify.RouteSpec
 	Calendars []struct {
 		Name       string
@@ -155,6 +157,86 @@ func TestRoutesAreDecided(t *testing.T) {
 	if len(audit) != 4 || audit[0].Kind != "notifications" || audit[0].Reason != "over" {
 		t.Errorf("audit: got %+v", audit)
 	}
+	for query, want := range map[string]int{"kind=notifications&limit=200": 4, "kind=device": 0, "kind=rule": 0} {
+		if got := get[struct{ Items []struct{ Kind string } }](t, h, "/api/v1/audit?"+query).Items; len(got) != want {
+			t.Errorf("audit with %s: got %+v, want %d", query, got, want)
+		}
+	}
+	for _, query := range []string{"kind=notifications&device=a", "kind=rule&rule=a", "kind=map&source=a"} {
+		if w := request(h, http.MethodGet, "/api/v1/audit?"+query); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), `"location":"query.kind"`) {
+			t.Errorf("audit with %s: got %d %s", query, w.Code, w.Body)
+		}
+	}
+}
+
+// A route that is disabled is kept and takes nothing; there must be one that is not.
+func TestARouteIsDisabled(t *testing.T) {
+	_, h := newNotifier(t)
+	off := strings.Replace(ofCritical, `"name":"urgent"`, `"name":"urgent","disabled":true`, 1)
+	w := send(h, http.MethodPut, routesAt, `{"routes":[`+off+`]}`, "Content-Type", asJSON)
+	if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), `"location":"body.routes"`) || !strings.Contains(w.Body.String(), "all are disabled") {
+		t.Errorf("all are disabled: got %d %s", w.Code, w.Body)
+	}
+	w = send(h, http.MethodPut, routesAt, `{"routes":[`+off+`,`+ofWarnings+`]}`, "Content-Type", asJSON)
+	if got := decided(t, w, http.StatusOK); len(got.Items) != 2 || !got.Items[0].Disabled || got.Uncovered == nil {
+		t.Errorf("got %+v", got)
+	}
+	if w := send(h, http.MethodPost, "/api/v1/notifications/try", `{"severity":"critical"}`, "Content-Type", asJSON); !strings.Contains(w.Body.String(), `"routes":[]`) {
+		t.Errorf("tried: got %s", w.Body)
+	}
+	// What is disabled is checked, so that it can be enabled.
+	broken := strings.Replace(off, `"mail"`, `"fax"`, 1)
+	w = send(h, http.MethodPut, routesAt, `{"routes":[`+broken+`,`+ofWarnings+`]}`, "Content-Type", asJSON, "If-Match", "*")
+	if !strings.Contains(w.Body.String(), `"location":"body.routes[0].escalate[0].channels[0]"`) {
+		t.Errorf("a mistake in a disabled one: got %d %s", w.Code, w.Body)
+	}
+	shown := get[struct {
+		Configured []notify.RouteSpec `json:"configured_routes"`
+	}](t, h, routesAt)
+	if len(shown.Configured) != 1 || shown.Configured[0].Name != "everything" {
+		t.Errorf("what a deletion goes back to: got %+v", shown)
+	}
+}
+
+func TestWhoWouldBeOnCallIsTried(t *testing.T) {
+	_, h := newNotifier(t)
+	type turn struct {
+		From, Until time.Time
+		Channels    []string
+	}
+	type tried struct {
+		Next    []turn
+		InForce []turn `json:"in_force"`
+	}
+	try := func(body string) (got tried) {
+		t.Helper()
+		w := send(h, http.MethodPost, calendarAt+"try", body, "Content-Type", asJSON)
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("got %d %s", w.Code, w.Body)
+		}
+		return got
+	}
+	const weekly = `"rotation":{"start":"2026-03-02T07:00","days":7,"channels":["mail","chat"]},"otherwise":["chat"]}`
+	got := try(`{"from":"2026-03-02T06:00:00Z","calendar":{"name":"electricians",` + weekly + `}`)
+	if len(got.Next) != 2 || got.Next[0].Channels[0] != "mail" || got.Next[1].Channels[0] != "chat" || !got.Next[1].Until.Equal(time.Date(2026, 3, 16, 6, 0, 0, 0, time.UTC)) || len(got.InForce) != 1 {
+		t.Errorf("got %+v", got)
+	}
+	if got := try(`{"calendar":{"name":"fitters","time_zone":"UTC",` + weekly + `}`); got.InForce != nil || len(got.Next) == 0 {
+		t.Errorf("of a new one: got %+v", got)
+	}
+	if got := get[shownRoutes](t, h, routesAt); len(got.Calendars) != 1 || got.Calendars[0].Version != 0 {
+		t.Errorf("something was decided: %+v", got)
+	}
+	for body, place := range map[string]string{
+		`{"calendar":{"name":"a","otherwise":["fax"]}}`:                                                           "body.calendar.otherwise[0]",
+		`{"calendar":{"name":"a","otherwise":["chat"],"time_zone":"Mars"}}`:                                       "body.calendar.time_zone",
+		`{"from":"9999-01-01T00:00:00Z","calendar":{"name":"a","otherwise":["chat"]}}`:                            "body.from",
+		`{"calendar":{"name":"a","otherwise":["chat"],"shifts":[{"from":"1","to":"02:00","channels":["chat"]}]}}`: "body.calendar.shifts[0].from",
+	} {
+		if w := send(h, http.MethodPost, calendarAt+"try", body, "Content-Type", asJSON); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), `"location":"`+place+`"`) {
+			t.Errorf("%s: got %d %s, want a refusal at %s", body, w.Code, w.Body, place)
+		}
+	}
 }
 
 func TestCalendarsAreDecided(t *testing.T) {
@@ -212,14 +294,14 @@ func TestADecisionThatIsNotInForceSaysWhy(t *testing.T) {
 	n, h := newNotifier(t)
 	n.old = true
 	w := send(h, http.MethodPut, routesAt, `{"routes":[`+ofCritical+`]}`, "Content-Type", asJSON)
-	if got := decided(t, w, http.StatusAccepted); got.InForce || !strings.Contains(got.Reason, "older version") || got.Items[0].Name != "urgent" {
+	if got := decided(t, w, http.StatusAccepted); got.InForce || got.Code != "older_version" || !strings.Contains(got.Reason, "older version") || got.Items[0].Name != "urgent" {
 		t.Errorf("got %+v", got)
 	}
 	if got := get[shownRoutes](t, h, routesAt); got.InForce || got.From != "people" {
 		t.Errorf("got %+v", got)
 	}
 	n.old, n.asleep = false, true
-	if got := get[shownRoutes](t, h, routesAt); got.InForce || !strings.Contains(got.Reason, "consumer on a") {
+	if got := get[shownRoutes](t, h, routesAt); got.InForce || got.Code != "not_taken_over" || !strings.Contains(got.Reason, "consumer on a") {
 		t.Errorf("got %+v", got)
 	}
 	n.asleep = false

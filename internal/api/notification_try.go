@@ -113,3 +113,47 @@ func (s *server) fillIn(t *triedRoutes) {
 		}
 	}
 }
+
+type tryCalendarInput struct {
+	Body struct {
+		Calendar notify.CalendarSpec `json:"calendar" doc:"The calendar."`
+		From     time.Time           `json:"from,omitzero" doc:"From when on; now if absent."`
+	}
+}
+
+// triedCalendar is who would be on call.
+type triedCalendar struct {
+	Next    []onCall `json:"next" nullable:"false" doc:"Who would be on call, for two weeks."`
+	InForce []onCall `json:"in_force,omitempty" doc:"Who is, by the calendar of the name that there is; absent if there is none."`
+}
+
+func (s *server) tryCalendar(ctx context.Context, in *tryCalendarInput) (*answer[triedCalendar], error) {
+	p, err := s.planned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from := in.Body.From
+	if from.IsZero() {
+		from = s.o.Now()
+	}
+	if year := from.Year(); year < 2000 || year > 2200 {
+		return nil, entryProblem(iot.Invalid("from", "must be in the years from 2000 to 2200 (got %s)", from.Format(time.RFC3339)))
+	}
+	spec := in.Body.Calendar
+	spec.TimeZone = cmp.Or(spec.TimeZone, p.TimeZone)
+	if err := spec.Check("calendar.", p.setup.NamesOf(&p.decided)); err != nil {
+		return nil, entryProblem(err)
+	}
+	out := triedCalendar{}
+	if out.Next, err = turns(&spec, from); err != nil {
+		return nil, err
+	}
+	for _, present := range p.setup.CalendarsOf(&p.decided) {
+		if present.Name == spec.Name {
+			if out.InForce, err = turns(&present, from); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &answer[triedCalendar]{out}, nil
+}

@@ -7,16 +7,16 @@ import (
 )
 
 // onCallShown is for how long it is shown who is on call.
-const onCallShown = 7 * 24 * time.Hour
+const onCallShown = 14 * 24 * time.Hour
 
-// turns returns who is on call by a calendar from now on.
-func (s *server) turns(c *notify.CalendarSpec) ([]onCall, error) {
+// turns returns who is on call by a calendar from a time on.
+func turns(c *notify.CalendarSpec, from time.Time) ([]onCall, error) {
 	calendar, err := c.Calendar("")
 	if err != nil {
 		return nil, err
 	}
-	now, all := s.o.Now(), []onCall{}
-	for _, turn := range calendar.Turns(now, now.Add(onCallShown)) {
+	all := []onCall{}
+	for _, turn := range calendar.Turns(from, from.Add(onCallShown)) {
 		all = append(all, onCall{turn.From.UTC(), turn.Until.UTC(), turn.Channels})
 	}
 	return all, nil

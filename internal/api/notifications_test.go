@@ -192,9 +192,11 @@ func TestWhoIsOnCallIsShown(t *testing.T) {
 		t.Errorf("got %+v", got.Origin)
 	}
 	// Noon of this Sunday is 20:00 in Shanghai.
+	next, last := noon.AddDate(0, 0, 7), noon.AddDate(0, 0, 14)
 	want := []turn{
-		{noon, noon.Add(4 * time.Hour), []string{"anna"}}, {noon.Add(4 * time.Hour), noon.AddDate(0, 0, 7).Add(-2 * time.Hour), []string{"head"}},
-		{noon.AddDate(0, 0, 7).Add(-2 * time.Hour), noon.AddDate(0, 0, 7), []string{"anna"}},
+		{noon, noon.Add(4 * time.Hour), []string{"anna"}}, {noon.Add(4 * time.Hour), next.Add(-2 * time.Hour), []string{"head"}},
+		{next.Add(-2 * time.Hour), next.Add(4 * time.Hour), []string{"anna"}}, {next.Add(4 * time.Hour), last.Add(-2 * time.Hour), []string{"head"}},
+		{last.Add(-2 * time.Hour), last, []string{"anna"}},
 	}
 	if len(got.Calendars) != 1 || !reflect.DeepEqual(got.Calendars[0].Next, want) {
 		t.Errorf("got %+v, want %+v", got.Calendars, want)

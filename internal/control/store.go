@@ -36,6 +36,8 @@ type Store interface {
 type AuditQuery struct {
 	// Of selects those of one object; the zero Ref selects all.
 	Of Ref
+	// Kind selects those of one kind of objects, if Of selects all; empty selects every kind.
+	Kind Kind
 	// Before selects those with a lower revision; 0 selects all.
 	Before int64
 	// Limit is the maximum number of entries.

@@ -24,9 +24,14 @@ func (t *Times) In(now time.Time) bool {
 	if len(t.Spans) == 0 {
 		return true
 	}
-	local := now.In(t.Zone)
-	clock := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute
-	return slices.ContainsFunc(t.Spans, func(s Span) bool { return s.in(local.Weekday(), clock) })
+	day, clock := wall(now, t.Zone)
+	return slices.ContainsFunc(t.Spans, func(s Span) bool { return s.in(day, clock) })
+}
+
+// wall returns the day of the week, and the time since midnight to the minute, by the clock on the wall.
+func wall(now time.Time, zone *time.Location) (time.Weekday, time.Duration) {
+	local := now.In(zone)
+	return local.Weekday(), time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute
 }
 
 func (s *Span) in(day time.Weekday, clock time.Duration) bool {
@@ -91,9 +96,9 @@ func (c *Calendar) OnCall(now time.Time) []string {
 		}
 	}
 	var on []string
+	day, clock := wall(now, c.Zone)
 	for i := range c.Shifts {
-		shift := &c.Shifts[i]
-		if (&Times{c.Zone, []Span{shift.Span}}).In(now) {
+		if shift := &c.Shifts[i]; shift.Span.in(day, clock) {
 			on = append(on, shift.Channels...)
 		}
 	}
@@ -151,13 +156,20 @@ func (c *Calendar) boundaries(from, until time.Time) []time.Time {
 		add(c.Overrides[i].Until)
 	}
 	// The clock on the wall decides: a time that there is not is passed when the clocks are set, and one that there is twice may be either.
-	for _, set := from.In(c.Zone).ZoneBounds(); !set.IsZero() && set.Before(until); _, set = set.ZoneBounds() {
+	var changes []time.Time
+	for _, set := from.In(c.Zone).AddDate(0, 0, -2).ZoneBounds(); !set.IsZero() && set.Before(until.AddDate(0, 0, 2)); _, set = set.ZoneBounds() {
 		add(set)
+		changes = append(changes, set)
 	}
+	around, usual := []time.Duration{-time.Hour, -time.Hour / 2, 0, time.Hour / 2, time.Hour}, []time.Duration{0}
 	for day := from.In(c.Zone).AddDate(0, 0, -1); day.Before(until.AddDate(0, 0, 1)); day = day.AddDate(0, 0, 1) {
+		sets := usual
+		if slices.ContainsFunc(changes, func(set time.Time) bool { return set.Sub(day).Abs() < 48*time.Hour }) {
+			sets = around
+		}
 		clock := func(since time.Duration) {
 			at := time.Date(day.Year(), day.Month(), day.Day(), 0, int(since/time.Minute), 0, 0, c.Zone)
-			for _, set := range []time.Duration{-time.Hour, -time.Hour / 2, 0, time.Hour / 2, time.Hour} {
+			for _, set := range sets {
 				add(at.Add(set))
 			}
 		}

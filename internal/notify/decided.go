@@ -192,6 +192,9 @@ func CheckRoutes(field string, routes []RouteSpec, names *Names) error {
 	if len(routes) > MaxRoutes {
 		return iot.Invalid(field, "more than %d (got %d)", MaxRoutes, len(routes))
 	}
+	if !slices.ContainsFunc(routes, func(r RouteSpec) bool { return !r.Disabled }) {
+		return iot.Invalid(field, "all are disabled: nobody would be notified of anything; to go by the configuration again, delete what is decided")
+	}
 	taken := make(map[string]int)
 	for i := range routes {
 		at := fmt.Sprintf("%s[%d].", field, i)
@@ -374,7 +377,7 @@ func (s *Setup) Plan(d *Decided) (plan *Plan, missing []string, err error) {
 		for _, name := range names.keepRoute(&route, plan.Calendars) {
 			missing = append(missing, fmt.Sprintf("route %s: %s", spec.Name, name))
 		}
-		if len(route.Channels)+len(route.OnCall) > 0 {
+		if !spec.Disabled && len(route.Channels)+len(route.OnCall) > 0 {
 			plan.Routes = append(plan.Routes, route)
 		}
 	}

@@ -17,6 +17,7 @@ type StepSpec struct {
 // RouteSpec is who is notified of which alerts, as it is written.
 type RouteSpec struct {
 	Name            string            `json:"name" doc:"The name."`
+	Disabled        bool              `json:"disabled,omitempty" doc:"Whether it takes no alerts for the time being. Its other parts are kept and checked."`
 	Severities      []string          `json:"severities,omitempty" maxItems:"3" doc:"Which alerts: only those of these severities. So with areas, types, rules, tenants and labels; absent means all."`
 	Areas           []string          `json:"areas,omitempty" maxItems:"200" doc:"Only devices of these areas, and of those below them."`
 	Types           []string          `json:"types,omitempty" maxItems:"200" doc:"Only devices of these types."`

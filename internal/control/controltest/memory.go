@@ -163,7 +163,7 @@ func (m *Memory) Audit(ctx context.Context, q control.AuditQuery) ([]control.Aud
 	defer m.mu.Unlock()
 	var found []control.Audit
 	for _, entry := range slices.Backward(m.audit) {
-		if (q.Of == control.Ref{} || entry.Ref == q.Of) && (q.Before == 0 || entry.Revision < q.Before) && len(found) < q.Limit {
+		if (q.Of == control.Ref{} && (q.Kind == "" || entry.Kind == q.Kind) || q.Of != control.Ref{} && entry.Ref == q.Of) && (q.Before == 0 || entry.Revision < q.Before) && len(found) < q.Limit {
 			found = append(found, entry)
 		}
 	}

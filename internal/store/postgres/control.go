@@ -215,6 +215,9 @@ func (c *Control) Audit(ctx context.Context, q control.AuditQuery) ([]control.Au
 	if (q.Of != control.Ref{}) { // A condition of its own, so that the index of the object is used.
 		where = " AND (kind, tenant, id) = ($3::text, $4::text, $5::text)"
 		args = append(args, string(q.Of.Kind), string(q.Of.Tenant), q.Of.ID)
+	} else if q.Kind != "" {
+		where = " AND kind = $3::text"
+		args = append(args, string(q.Kind))
 	}
 	err := c.reading(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return each(ctx, tx, func(rows pgx.Rows) error {

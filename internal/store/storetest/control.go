@@ -380,6 +380,21 @@ func controlAuditPages(t *testing.T, store control.Store) {
 	if want := []int64{7, 6, 5, 4, 3, 2, 1}; !slices.Equal(versions, want) {
 		t.Errorf("got versions %v, want %v", versions, want)
 	}
+	rule := decided("of a rule", 1, "")
+	rule.Kind = control.Rule
+	mustDecide(t, store, rule, decided("c", 1, ""))
+	if got := audit(t, store, control.AuditQuery{Kind: control.Rule}); len(got) != 1 || got[0].ID != "of a rule" {
+		t.Errorf("of the kind rule: got %+v", got)
+	}
+	devices := audit(t, store, control.AuditQuery{Kind: control.Device, Limit: 2})
+	if len(devices) != 2 || devices[0].ID != "c" || devices[1].ID != "a" {
+		t.Fatalf("of the kind device: got %+v", devices)
+	}
+	for _, entry := range audit(t, store, control.AuditQuery{Kind: control.Device, Before: devices[1].Revision}) {
+		if entry.Kind != control.Device || entry.Revision >= devices[1].Revision {
+			t.Errorf("the next page of devices has %+v", entry)
+		}
+	}
 }
 
 func controlPrune(t *testing.T, store control.Store) {
