@@ -70,9 +70,11 @@ export class Router extends Store {
     if (!path.startsWith(this.#root.pathname)) return undefined;
     const name = path.slice(this.#root.pathname.length);
     if (name === '') return this.#routes[0];
+    const whole = this.#routes.find((route) => route.whole && route.path === name);
+    if (whole) return whole;
     const parent = name.slice(0, Math.max(0, name.lastIndexOf('/')));
     if (parent === '') return this.#routes.find((route) => route.path === name);
-    return parent.length + 1 < name.length ? this.#routes.find((route) => parentPath(route) === parent) : undefined;
+    return parent.length + 1 < name.length ? this.#routes.find((route) => !route.whole && parentPath(route) === parent) : undefined;
   }
 
   /**
@@ -168,5 +170,5 @@ export class Router extends Store {
  * @param {string} path
  */
 function itemOf(route, path) {
-  return parentPath(route) ? path.slice(path.lastIndexOf('/') + 1) : '';
+  return parentPath(route) && !route.whole ? path.slice(path.lastIndexOf('/') + 1) : '';
 }

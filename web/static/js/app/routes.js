@@ -10,6 +10,7 @@ import { texts } from './texts.js';
  *   shows a single item of that: in its address, the item's id is in the place of the folder's name.
  * @property {import('../locale/locale.js').Text} name What the navigation calls it; of an item, what it is one of.
  * @property {() => Promise<{mount: Mount}>} load
+ * @property {boolean} [whole] A page in the folder of another one that shows no single item of that: its address is that of its folder.
  *
  * @callback Mount Shows the page. Everything that it starts ends with the signal.
  * @param {HTMLElement} root Empty; all that the page shows is in it.
@@ -27,6 +28,8 @@ export const routes = [
   { path: 'rules/rule', name: terms.rules, load: () => import('../pages/rules/rule/rule.js') },
   { path: 'kpis', name: terms.alertFigures, load: () => import('../pages/kpis/kpis.js') },
   { path: 'notifications', name: texts.notifications, load: () => import('../pages/notifications/notifications.js') },
+  { path: 'notifications/routes', name: texts.routes, whole: true, load: () => import('../pages/notifications/routes/routes.js') },
+  { path: 'notifications/calendar', name: texts.calendar, whole: true, load: () => import('../pages/notifications/calendar/calendar.js') },
   { path: 'maintenance', name: terms.maintenance, load: () => import('../pages/maintenance/maintenance.js') },
   { path: 'devices', name: terms.devices, load: () => import('../pages/devices/devices.js') },
   { path: 'devices/device', name: terms.devices, load: () => import('../pages/devices/device/device.js') },

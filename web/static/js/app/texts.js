@@ -15,6 +15,8 @@ export const texts = {
   titleCount: { en: '({count}) {title}', zh: '（{count}）{title}' },
   newAlerts: { en: { one: '{count} alert has just been raised', other: '{count} alerts have just been raised' }, zh: '刚刚产生 {count} 条告警' },
   notifications: { en: 'Notifications', zh: '通知' },
+  routes: { en: 'Routes', zh: '通知路由' },
+  calendar: { en: 'On-call calendar', zh: '值班表' },
   sources: { en: 'Sources', zh: '数据源' },
   system: { en: 'System', zh: '系统' },
 

@@ -30,6 +30,7 @@ export class Locale {
   #time;
   #dateTime;
   #date;
+  #weekday;
   #tick;
   #plural;
 
@@ -42,6 +43,7 @@ export class Locale {
     this.#dateTime = new Intl.DateTimeFormat(this.#tag, { ...time, month: '2-digit', day: '2-digit' });
     this.#plural = new Intl.PluralRules(this.#tag);
     this.#tick = new Intl.NumberFormat(this.#tag, { maximumFractionDigits: 6 });
+    this.#weekday = new Intl.DateTimeFormat(this.#tag, { weekday: 'short', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
     this.#date = new Intl.DateTimeFormat(this.#tag, { month: '2-digit', day: '2-digit' });
   }
 
@@ -200,6 +202,15 @@ export class Locale {
    */
   timeOrDate(at, now) {
     return this.#date.format(at) === this.#date.format(now) ? this.time(at) : this.dateTime(at);
+  }
+
+  /**
+   * A time of a plan: the day of the week, the date, and the time to the minute.
+   *
+   * @param {number} at
+   */
+  weekdayTime(at) {
+    return this.#weekday.format(at);
   }
 
   /**

@@ -18,6 +18,7 @@
  *
  * @typedef {object} NotificationRoute Who is notified of which alerts.
  * @property {string} name
+ * @property {boolean} [disabled] Whether it takes no alerts for the time being.
  * @property {Severity[]} [severities]
  * @property {string[]} [areas]
  * @property {string[]} [types]
@@ -42,24 +43,40 @@
  * @property {number} version 0 if nobody has decided anything.
  * @property {'configuration' | 'people'} decided_by
  * @property {boolean} in_force Whether the program that sends goes by it.
- * @property {string} [reason] Why it does not.
+ * @property {string} [reason] Why it does not, in the server's words.
+ * @property {string} [reason_code] Why it does not: no_program, older_version or not_taken_over.
  *
- * @typedef {object} OnCallCalendarParts
+ * @typedef {{from: string, until: string, channels: string[]}} Override Who is on call instead of everybody else, by the clocks of the calendar.
+ * @typedef {Span & {channels: string[]}} Shift
+ *
+ * @typedef {object} CalendarBody Who is on call, as people decide it.
  * @property {string} name
  * @property {string} time_zone
- * @property {Turn[]} [overrides]
- * @property {(Span & {channels: string[]})[]} [shifts]
+ * @property {Override[]} [overrides]
+ * @property {Shift[]} [shifts]
  * @property {{start: string, days: number, channels: string[]}} [rotation]
  * @property {string[]} otherwise
- * @property {Turn[]} next Who is on call from now on, for a week.
  *
- * @typedef {OnCallCalendarParts & DecidedPart & {configured: boolean}} OnCallCalendar
+ * @typedef {CalendarBody & DecidedPart & {configured: boolean, next: Turn[]}} OnCallCalendar Next is who is on call from now on, for two weeks.
  *
  * @typedef {{types?: string[], from: string}} Uncovered Critical alerts that no route takes: of which device types, and from when on.
  *
  * @typedef {{program: string, host: string, file?: string, since: string}} Origin Whose configuration it is.
  *
- * @typedef {DecidedPart & {items: NotificationRoute[], calendars: OnCallCalendar[], origin?: Origin, missing?: string[], uncovered?: Uncovered}} Routes
+ * @typedef {DecidedPart & {items: NotificationRoute[], calendars: OnCallCalendar[], configured_routes?: NotificationRoute[], decidable?: boolean, time_zone?: string, origin?: Origin, missing?: string[],
+ *   uncovered?: Uncovered}} Routes Configured routes are those of the file, if people have decided otherwise.
+ *
+ * @typedef {object} TriedAlert An alert of which it is asked who would be notified.
+ * @property {Severity} severity
+ * @property {string} [device_id]
+ * @property {string} [device_type]
+ * @property {string} [area]
+ * @property {string} [alert_type]
+ * @property {string} [at]
+ *
+ * @typedef {{channel: string, recipient?: string}} Target
+ * @typedef {{route: string, at: string, notified: Target[], escalate: {at: string, notified: Target[]}[]}} TriedRoute What a route would do about it.
+ * @typedef {{at: string, device_type?: string, area?: string, labels?: Record<string, string>, routes: TriedRoute[]}} Tried
  *
  * @typedef {'pending' | 'sent' | 'failed' | 'refused' | 'merged'} DeliveryState
  * @typedef {'raised' | 'changed' | 'repeated' | 'escalated' | 'over' | 'digest' | 'test' | 'from_memory'} DeliveryKind
@@ -148,6 +165,39 @@ export function resend(history, id, signal) {
  */
 export function testChannel(history, channel, signal) {
   return history.ask('notifications/test', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ channel }), signal: signal ?? null });
+}
+
+/**
+ * Asks who would be notified of an alert: by other routes and calendars than those that are decided, if they are given.
+ *
+ * @param {History} history
+ * @param {TriedAlert & {routes?: NotificationRoute[], calendars?: CalendarBody[]}} what
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Tried>}
+ */
+export function tryRoutes(history, what, signal) {
+  return history.ask('notifications/try', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(what), signal: signal ?? null });
+}
+
+/**
+ * Asks who would be on call by a calendar, and who is by the one of its name that there is.
+ *
+ * @param {History} history
+ * @param {CalendarBody} calendar
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{next: Turn[], in_force?: Turn[]}>}
+ */
+export function tryCalendar(history, calendar, signal) {
+  return history.ask('notifications/calendars/try', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ calendar }), signal: signal ?? null });
+}
+
+/**
+ * The address of the page of a calendar, below the application's root; of a new one if the name is empty.
+ *
+ * @param {string} name
+ */
+export function calendarPath(name) {
+  return name ? `notifications/calendar?${new URLSearchParams({ name })}` : 'notifications/calendar';
 }
 
 /**

@@ -6,7 +6,7 @@ import { LoadState } from '../../components/load-state.js';
 import { loadTemplate } from '../../components/template.js';
 import { translate } from '../../components/translation.js';
 import { visible } from '../../locale/visible.js';
-import { channels, routes } from '../../model/notifications.js';
+import { calendarPath, channels, routes } from '../../model/notifications.js';
 import { ChannelList } from './channel-list.js';
 import { DeliveryList } from './delivery-list.js';
 import { showCalendars, showRoutes, showWarnings } from './plan-lists.js';
@@ -96,6 +96,8 @@ class NotificationsPage {
   }
 
   start() {
+    find(this.#root, '#routes-edit', HTMLAnchorElement).href = this.#session.href('notifications/routes');
+    find(this.#root, '#calendar-new', HTMLAnchorElement).href = this.#session.href(calendarPath(''));
     setText(this.#at('#notify-example'), example);
     this.#show();
     this.#channels.load();
@@ -119,12 +121,13 @@ class NotificationsPage {
     if (known) this.#channelList.show(known);
     this.#deliveries.offer((known ?? []).map(({ name }) => name));
     this.#deliveries.draw();
+    for (const link of ['#routes-edit', '#calendar-new']) this.#at(link).hidden = this.#plan?.decidable !== true;
     if (!this.#plan) return;
     this.#showOrigin(this.#plan);
     showWarnings(this.#at('#routes-warnings'), this.#plan, this.#session);
     setText(this.#at('#routes-decided'), this.#plan.decided_by === 'people' ? this.#session.locale.t(texts.decidedVersion, { version: String(this.#plan.version) }) : '');
     showRoutes(this.#at('#routes'), this.#plan.items, this.#session);
-    showCalendars(this.#at('#calendars'), this.#plan.calendars, this.#session);
+    showCalendars(this.#at('#calendars'), this.#plan, this.#session);
   };
 
   /** Says whose configuration it is. @param {import('../../model/notifications.js').Routes} plan */

@@ -1,10 +1,11 @@
 // @ts-check
 import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
+import { reasonWords } from '../../components/notifications/words.js';
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
-import { turnsFrom } from '../../model/notifications.js';
+import { calendarPath, turnsFrom } from '../../model/notifications.js';
 import { texts } from './texts.js';
-import { listed, selectionWords, whenNotified, whoWords } from './words.js';
+import { listed, notifiesWords, selectionWords, whenNotified } from './words.js';
 
 /**
  * @typedef {import('../../app/session.js').Session} Session
@@ -24,10 +25,10 @@ export function showRoutes(element, routes, session) {
     render(html`<p class="empty">${locale.t(texts.routesNone)}</p>`, element);
     return;
   }
-  render(html`<ol class="routes">${routes.map((route) => html`<li>
-    <h3>${visible(route.name)}</h3>
+  render(html`<ol class="routes">${routes.map((route) => html`<li data-disabled=${route.disabled ? 'true' : nothing}>
+    <h3>${visible(route.name)}${route.disabled ? html` <span class="route-mark">${locale.t(texts.routeDisabled)}</span>` : nothing}</h3>
     <p class="route-what">${selectionWords(route, session)}</p>
-    <p>${locale.t(texts.routeTo, { who: whoWords(route, locale) })}</p>
+    <p>${notifiesWords(route, locale)}</p>
     <ul class="route-when">${whenNotified(route, locale).map((words) => html`<li>${words}</li>`)}</ul>
   </li>`)}</ol>`, element);
 }
@@ -41,10 +42,12 @@ const aMinute = 60_000;
  * @param {HTMLElement} element
  * @param {Routes} plan
  * @param {Session} session
+ * @param {string[]} [more] What else there is to say.
  */
-export function showWarnings(element, { in_force: inForce, missing = [], reason = '', uncovered }, session) {
+export function showWarnings(element, plan, session, more = []) {
+  const { in_force: inForce, missing = [], origin, uncovered } = plan;
   const { clock, locale } = session;
-  const words = [];
+  const words = [...more];
   if (uncovered) {
     const now = clock.now();
     const from = Date.parse(uncovered.from);
@@ -53,19 +56,19 @@ export function showWarnings(element, { in_force: inForce, missing = [], reason 
     if (from > now + aMinute) words.push(types ? locale.t(texts.uncoveredTypesFrom, { types, time }) : locale.t(texts.uncoveredFrom, { time }));
     else words.push(types ? locale.t(texts.uncoveredTypes, { types }) : locale.t(texts.uncovered));
   }
-  if (!inForce) words.push(locale.t(texts.routesNotInForce, { reason: visible(reason) }));
+  if (!inForce) words.push(locale.t(texts.routesNotInForce, { reason: reasonWords(plan, origin, locale) }));
   if (missing.length > 0) words.push(locale.t(texts.routesMissing, { names: listed(missing, locale) }));
   render(html`${words.map((one) => html`<p class="question-problem">${one}</p>`)}`, element);
 }
 
 /**
- * Shows who is on call now, and for a week.
+ * Shows who is on call now, and for two weeks.
  *
  * @param {HTMLElement} element
- * @param {Routes['calendars']} calendars
+ * @param {Routes} plan
  * @param {Session} session
  */
-export function showCalendars(element, calendars, session) {
+export function showCalendars(element, { calendars, decidable = false }, session) {
   const { clock, locale } = session;
   const now = clock.now();
   if (calendars.length === 0) {
@@ -73,9 +76,10 @@ export function showCalendars(element, calendars, session) {
     return;
   }
   const at = (/** @type {number} */ time) => locale.timeOrDate(time, now);
-  render(html`<ul class="calendars">${calendars.map(({ name, time_zone: zone, next }) => {
+  render(html`<ul class="calendars">${calendars.map(({ name, decided_by: from, time_zone: zone, next, version }) => {
     const [present, ...later] = turnsFrom(next, now);
-    return html`<li><h3>${visible(name)}</h3> <span class="soft">${locale.t(texts.calendarZone, { zone: visible(zone) })}</span>
+    return html`<li><h3>${visible(name)}</h3> <span class="soft">${locale.t(texts.calendarZone, { zone: visible(zone) })} · ${from === 'people' ? locale.t(texts.decidedVersion, { version: String(version) }) : locale.t(texts.calendarConfigured)}</span>
+      ${decidable ? html`<a class="link calendar-edit" aria-label=${locale.t(texts.calendarEditOf, { name: visible(name) })} href=${session.href(calendarPath(name))}>${locale.t(texts.calendarEdit)}</a>` : nothing}
       ${present ? html`<p class="on-call">${later.length > 0 ? locale.t(texts.onCallNow, { who: listed(present.channels, locale), time: at(present.until) })
         : locale.t(texts.onCallAlways, { who: listed(present.channels, locale) })}</p>` : nothing}
       ${later.length > 0 ? html`<details><summary>${locale.t(texts.nextTurns)}</summary><ol class="turns">${later.map(({ from, until, channels }) => html`<li>${locale.t(texts.turn, { from: at(from), until: at(until), who: listed(channels, locale) })}</li>`)}</ol></details>` : nothing}

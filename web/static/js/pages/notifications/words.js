@@ -79,16 +79,26 @@ export function aboutWords({ kind, message }, session) {
 }
 
 /**
+ * Says times of day, and on which days.
+ *
+ * @param {Span[]} spans
+ * @param {Locale} locale
+ */
+export function timesWords(spans, locale) {
+  const times = spans.map(({ days = [], from, to }) => {
+    if (days.length === 0) return locale.t(texts.spanDaily, { from, to });
+    return locale.t(texts.spanDays, { days: days.map((day) => locale.t(dayNames[day])).join(locale.t(terms.listSeparator)), from, to });
+  });
+  return times.join(locale.t(terms.listSeparator));
+}
+
+/**
  * @param {Span[]} spans
  * @param {string} zone
  * @param {Locale} locale
  */
 export function spanWords(spans, zone, locale) {
-  const times = spans.map(({ days = [], from, to }) => {
-    if (days.length === 0) return locale.t(texts.spanDaily, { from, to });
-    return locale.t(texts.spanDays, { days: days.map((day) => locale.t(dayNames[day])).join(locale.t(terms.listSeparator)), from, to });
-  });
-  return locale.t(texts.zoned, { times: times.join(locale.t(terms.listSeparator)), zone: visible(zone) });
+  return locale.t(texts.zoned, { times: timesWords(spans, locale), zone: visible(zone) });
 }
 
 /**
@@ -120,6 +130,27 @@ export function whoWords({ channels = [], on_call: onCall = [] }, locale) {
 }
 
 /**
+ * Says that a route notifies these; nothing if it notifies nobody.
+ *
+ * @param {{channels?: string[], on_call?: string[]}} of
+ * @param {Locale} locale
+ */
+export function notifiesWords(of, locale) {
+  const who = whoWords(of, locale);
+  return who && locale.t(texts.routeTo, { who });
+}
+
+/**
+ * What alerts of one message may have in common.
+ *
+ * @param {string} part
+ * @param {Locale} locale
+ */
+export function groupName(part, locale) {
+  return groupParts[part] ? locale.t(groupParts[part]) : visible(part);
+}
+
+/**
  * Says when a route notifies.
  *
  * @param {NotificationRoute} route
@@ -128,7 +159,7 @@ export function whoWords({ channels = [], on_call: onCall = [] }, locale) {
  */
 export function whenNotified(route, locale) {
   const time = (/** @type {number} */ seconds) => locale.duration(seconds * 1000);
-  const parts = route.group_by.map((part) => (groupParts[part] ? locale.t(groupParts[part]) : visible(part)));
+  const parts = route.group_by.map((part) => groupName(part, locale));
   return [
     locale.t(texts.routeWait, { wait: time(route.wait_seconds), interval: time(route.interval_seconds) }),
     route.repeat_seconds > 0 ? locale.t(texts.routeRepeat, { repeat: time(route.repeat_seconds) }) : locale.t(texts.routeNoRepeat),

@@ -5,7 +5,7 @@ import { terms } from '../../../locale/terms.js';
 import { severities } from '../../../model/protocol.js';
 import { conditionFields, countsValues } from '../../../model/rule-form.js';
 import { levelNames } from '../../../model/rules.js';
-import { choiceField, limitField, spanField, textField } from './fields.js';
+import { choiceField, limitField, spanField, textField } from '../../../components/form/fields.js';
 import { texts } from './texts.js';
 
 /**

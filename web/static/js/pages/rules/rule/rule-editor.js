@@ -9,7 +9,7 @@ import { severities } from '../../../model/protocol.js';
 import { needsType } from '../../../model/rule-form.js';
 import { kinds } from '../../../model/rules.js';
 import { conditionPart } from './condition-fields.js';
-import { checkField, choiceField, spanField, textField } from './fields.js';
+import { checkField, choiceField, spanField, textField } from '../../../components/form/fields.js';
 import { MatchingDevices } from './matching-devices.js';
 import { exceptFields, scopeFields } from './scope-fields.js';
 import { texts } from './texts.js';

@@ -2,7 +2,7 @@
 import { html, nothing } from '../../../../vendor/lit-html/lit-html.js';
 import { labelFields } from '../../../components/registry/label-fields.js';
 import { terms } from '../../../locale/terms.js';
-import { textField } from './fields.js';
+import { textField } from '../../../components/form/fields.js';
 import { texts } from './texts.js';
 
 /**

@@ -68,11 +68,6 @@ export const texts = {
   fieldFor: { en: 'Raise after violating for', zh: '持续多久后产生告警' },
   fieldClearFor: { en: 'Clear after normal for', zh: '正常多久后恢复' },
   fieldLatch: { en: 'Latch: the alert stays until somebody has acknowledged and reset it', zh: '锁定：告警须人工确认并复位' },
-  unitSeconds: { en: 'seconds', zh: '秒钟' },
-  unitMinutes: { en: 'minutes', zh: '分钟' },
-  unitHours: { en: 'hours', zh: '小时' },
-  unitDays: { en: 'days', zh: '天' },
-  unitOf: { en: 'Unit: {name}', zh: '{name}的单位' },
 
   partWhen: { en: 'When', zh: '何时触发' },
   partWhich: { en: 'Which devices', zh: '哪些设备' },

@@ -7,7 +7,7 @@ import { devicePath } from '../../../model/device-link.js';
 import { HistoryError } from '../../../model/history.js';
 import { canBeTried } from '../../../model/rule-form.js';
 import { judgesValues } from '../../../model/rules.js';
-import { typedIn } from './fields.js';
+import { typedIn } from '../../../components/form/fields.js';
 import { texts } from './texts.js';
 
 /**

@@ -1,11 +1,11 @@
 // @ts-check
-import { html, nothing } from '../../../../vendor/lit-html/lit-html.js';
-import { spanUnits } from '../../../model/rule-form.js';
+import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
+import { spanUnits } from '../../model/rule-form.js';
 import { texts } from './texts.js';
 
 /**
- * @typedef {import('../../../locale/locale.js').Locale} Locale
- * @typedef {import('../../../model/rule-form.js').TypedSpan} TypedSpan
+ * @typedef {import('../../locale/locale.js').Locale} Locale
+ * @typedef {import('../../model/rule-form.js').TypedSpan} TypedSpan
  *
  * @typedef {object} Field
  * @property {string} name As in the interface.
@@ -13,6 +13,7 @@ import { texts } from './texts.js';
  * @property {string} [error] What is wrong with it; empty if nothing is.
  * @property {string} [hint]
  * @property {boolean} [wide]
+ * @property {string} [form] What the form is about: the ids of its controls begin so.
  */
 
 /** @param {Event} event */
@@ -20,9 +21,14 @@ export function typedIn(event) {
   return /** @type {HTMLInputElement} */ (event.target).value;
 }
 
-/** An id of a field's control. @param {string} name */
-function idOf(name) {
-  return `rule-${name.replace(/\W+/g, '-')}`;
+/**
+ * An id of a field's control.
+ *
+ * @param {string} name
+ * @param {string} [form]
+ */
+export function idOf(name, form = 'rule') {
+  return `${form}-${name.replace(/\W+/g, '-')}`;
 }
 
 /**
@@ -31,8 +37,8 @@ function idOf(name) {
  * @param {Field} field
  * @param {(attributes: {id: string, invalid: 'true' | 'false', described: string | typeof nothing}) => unknown} control
  */
-function labelled({ name, label, error = '', hint = '', wide = false }, control) {
-  const id = idOf(name);
+export function labelled({ name, label, error = '', hint = '', wide = false, form }, control) {
+  const id = idOf(name, form);
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ') || nothing;
   return html`<div class="field ${wide ? 'wide' : ''}" data-field=${name}><label for=${id}>${label}</label>
     ${control({ id, invalid: error ? 'true' : 'false', described })}
