@@ -142,8 +142,13 @@ const collisions = `(() => {
 	// What one chooses from or writes in has an edge of its own, whatever text is in it.
 	for (const element of (dialog ?? document.body).querySelectorAll("select, input:not([type=checkbox], [type=radio], [type=range])")) {
 		if (!seen(element) || (!dialog && element.closest("dialog"))) continue;
-		const { left, right, top, bottom } = element.getBoundingClientRect();
-		boxes.push({ element, left, right, top, bottom });
+		let { left, right, top, bottom } = element.getBoundingClientRect();
+		for (let around = element.parentElement; around; around = around.parentElement) { // What is scrolled out of sight lies over nothing.
+			const { overflowY, overflowX } = getComputedStyle(around), box = around.getBoundingClientRect();
+			if (["auto", "scroll", "hidden"].includes(overflowY)) [top, bottom] = [Math.max(top, box.top), Math.min(bottom, box.bottom)];
+			if (["auto", "scroll", "hidden"].includes(overflowX)) [left, right] = [Math.max(left, box.left), Math.min(right, box.right)];
+		}
+		if (bottom - top > 2 && right - left > 1) boxes.push({ element, left, right, top, bottom });
 	}
 	for (const [i, a] of boxes.entries()) for (const b of boxes.slice(i + 1)) {
 		if (a.element.contains(b.element) || b.element.contains(a.element)) continue;

@@ -30,7 +30,8 @@ export class Locale {
   #time;
   #dateTime;
   #date;
-  #weekday;
+  /** Those of times of a plan, by their time zone. @type {Map<string, Intl.DateTimeFormat>} */
+  #planned = new Map();
   #tick;
   #plural;
 
@@ -43,7 +44,6 @@ export class Locale {
     this.#dateTime = new Intl.DateTimeFormat(this.#tag, { ...time, month: '2-digit', day: '2-digit' });
     this.#plural = new Intl.PluralRules(this.#tag);
     this.#tick = new Intl.NumberFormat(this.#tag, { maximumFractionDigits: 6 });
-    this.#weekday = new Intl.DateTimeFormat(this.#tag, { weekday: 'short', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
     this.#date = new Intl.DateTimeFormat(this.#tag, { month: '2-digit', day: '2-digit' });
   }
 
@@ -208,9 +208,20 @@ export class Locale {
    * A time of a plan: the day of the week, the date, and the time to the minute.
    *
    * @param {number} at
+   * @param {string} zone By whose clocks; by the reader's if there is no such time zone.
    */
-  weekdayTime(at) {
-    return this.#weekday.format(at);
+  planned(at, zone) {
+    let format = this.#planned.get(zone);
+    if (!format) {
+      const parts = /** @type {const} */ ({ weekday: 'short', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+      try {
+        format = new Intl.DateTimeFormat(this.#tag, { ...parts, timeZone: zone });
+      } catch {
+        format = new Intl.DateTimeFormat(this.#tag, parts);
+      }
+      this.#planned.set(zone, format);
+    }
+    return format.format(at);
   }
 
   /**

@@ -33,6 +33,7 @@ export class Preview {
   /** @type {unknown} */
   #error = null;
   #edited = false;
+  #zone = '';
 
   /**
    * @param {HTMLElement} element
@@ -55,6 +56,7 @@ export class Preview {
   show(calendar, { edited, version }) {
     const asked = JSON.stringify([calendar, version]);
     this.#edited = edited;
+    this.#zone = calendar.time_zone;
     if (asked !== this.#asked) {
       const first = this.#asked === '';
       this.#asked = asked;
@@ -96,7 +98,7 @@ export class Preview {
     }
     const same = JSON.stringify(found.next) === JSON.stringify(found.in_force);
     const both = this.#edited && found.in_force && !same;
-    render(html`${this.#edited && same ? html`<p class="soft">${locale.t(texts.previewSame)}</p>` : nothing}
+    render(html`<p class="soft">${locale.t(texts.previewZone, { zone: visible(this.#zone) })}</p>${this.#edited && same ? html`<p class="soft">${locale.t(texts.previewSame)}</p>` : nothing}
       <div class="tried">${this.#turns(this.#edited ? locale.t(texts.previewEdited) : '', found.next, both ? found.in_force ?? [] : found.next)}${both ? this.#turns(locale.t(texts.previewDecided), found.in_force ?? [], found.next) : nothing}</div>`, this.#element);
   }
 
@@ -108,7 +110,7 @@ export class Preview {
   #turns(title, turns, others) {
     const { locale } = this.#session;
     const known = new Set(others.map((turn) => JSON.stringify(turn)));
-    const at = (/** @type {string} */ time) => locale.weekdayTime(Date.parse(time));
+    const at = (/** @type {string} */ time) => locale.planned(Date.parse(time), this.#zone);
     return html`<section>${title ? html`<h4>${title}</h4>` : nothing}<ol class="turns">${turns.map((turn) => html`<li data-differs=${known.has(JSON.stringify(turn)) ? nothing : 'true'}>${locale.t(texts.previewTurn, { from: at(turn.from), until: at(turn.until), who: listed(turn.channels, locale) })}</li>`)}</ol></section>`;
   }
 }

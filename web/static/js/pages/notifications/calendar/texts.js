@@ -40,11 +40,13 @@ export const texts = {
   noChannelThere: { en: 'There is no channel in the configuration.', zh: '配置中没有通道。' },
 
   previewTitle: { en: 'On call in the next two weeks', zh: '未来两周的值班' },
+  previewLabel: { en: 'Turns of the next two weeks', zh: '未来两周的轮班' },
   previewLoading: { en: 'Being worked out…', zh: '正在计算…' },
   previewWrong: { en: 'Not known yet: {reason}', zh: '尚无法计算：{reason}' },
   previewEdited: { en: 'With what you entered', zh: '按您输入的内容' },
   previewDecided: { en: 'As it is decided', zh: '按已设定的内容' },
   previewSame: { en: 'What you entered makes no difference in these two weeks.', zh: '您输入的内容在这两周内没有影响。' },
+  previewZone: { en: 'Times are those of the clocks of {zone}.', zh: '时间按 {zone} 显示。' },
   previewTurn: { en: '{from} – {until}: {who}', zh: '{from} 至 {until}：{who}' },
 
   deleteWhole: { en: 'Delete the calendar…', zh: '删除值班表…' },

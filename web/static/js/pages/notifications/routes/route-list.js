@@ -113,7 +113,7 @@ export class RouteList {
       !before ? html`<span class="route-mark">${locale.t(texts.added)}</span>` : !sameRoute(route, before) ? html`<span class="route-mark">${locale.t(texts.edited)}</span>` : nothing,
     ];
     const button = (/** @type {string} */ icon, /** @type {string} */ words, /** @type {() => void} */ act, disabled = false) => html`<button type="button" class="button button-icon" data-act=${icon} aria-label=${words} title=${words}
-      ?disabled=${disabled} @click=${act}><svg class="icon" aria-hidden="true"><use href="#icon-${icon}"></use></svg></button>`;
+      ?disabled=${disabled} @click=${act}><svg class="icon" aria-hidden="true"><use href="#icon-${icon === 'down' ? 'up' : icon}"></use></svg></button>`;
     return html`<li class=${id === chosen ? 'open' : ''} data-route=${id} data-disabled=${route.disabled ? 'true' : nothing}>
       <h4><button type="button" class="link route-choose" aria-label=${locale.t(texts.routeNumber, { number: i + 1, count: routes.length, name })} aria-pressed=${id === chosen} @click=${() => onChoose(id)}>${name}</button> ${marks}</h4>
       <p class="route-what">${what}</p>
