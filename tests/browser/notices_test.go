@@ -86,7 +86,7 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 	t.Run("routes and calendars are said in words", func(t *testing.T) {
 		tab.until(`/urgent\n+Critical · areas hall 1 · with line=7\n+Notifies who is on call by electricians/.test(document.querySelector("#routes").innerText)`)
 		tab.until(`document.querySelector("#routes").innerText.includes("after 15 min without anybody: also shift")`)
-		tab.until(`/electricians by the clocks of UTC\n+(shift|picky), until /.test(document.querySelector("#calendars").innerText) && document.querySelectorAll(".turns li").length >= 13`)
+		tab.until(`/electricians by the clocks of UTC · from the file Change…\n+(shift|picky), until /.test(document.querySelector("#calendars").innerText) && document.querySelectorAll(".turns li").length >= 27`)
 		tab.until(`document.querySelector("#notify-origin").innerText.includes("iotmon.yaml")`)
 	})
 
