@@ -60,7 +60,7 @@ func (g *Guesser) guess(name, unit string) Guess {
 	}
 	names, units := foldWords(name), foldWords(unit)
 	if unit == "" {
-		return g.byWords(names)
+		return g.byWords(names, lastLevel(name))
 	}
 	var fits []iot.DeviceType
 	for _, spec := range g.catalog.Specs() {
@@ -68,26 +68,29 @@ func (g *Guesser) guess(name, unit string) Guess {
 			fits = append(fits, spec.Name)
 		}
 	}
-	switch by := g.byWords(names); {
+	switch by := g.byWords(names, lastLevel(name)); {
 	case has(names, noType) || has(units, noType):
 		return Guess{}
 	case len(fits) == 1:
 		return g.of(fits[0], "")
 	case len(fits) == 0: // Some write a unit in words.
-		return g.byWords(units)
+		return g.byWords(units, units)
 	case slices.Contains(fits, by.Type):
 		return g.of(by.Type, "")
 	}
 	return Guess{}
 }
 
-// byWords returns what the folded words suggest.
-func (g *Guesser) byWords(words string) Guess {
+// byWords returns what the folded words suggest, of which last are those of the last level.
+func (g *Guesser) byWords(words, last string) Guess {
 	if has(words, noType) {
 		return Guess{}
 	}
 	for _, guess := range typeWords {
 		if strings.Contains(words, guess.word) {
+			if guess.kind == iot.Switch && !strings.Contains(last, guess.word) && has(last, notSwitched) {
+				return Guess{}
+			}
 			return g.of(guess.kind, guess.unit)
 		}
 	}
@@ -117,7 +120,8 @@ var typeWords = []struct {
 }{
 	{"°c", iot.Temperature, "°C"}, {"°f", iot.Temperature, "°F"}, {" deg c ", iot.Temperature, "°C"}, {" degc ", iot.Temperature, "°C"},
 	{" deg f ", iot.Temperature, "°F"}, {" degf ", iot.Temperature, "°F"}, {"celsius", iot.Temperature, "°C"}, {"fahrenheit", iot.Temperature, "°F"},
-	{"temp", iot.Temperature, "°C"}, {"thermo", iot.Temperature, "°C"}, {"温度", iot.Temperature, "°C"},
+	{"temp f ", iot.Temperature, "°F"}, {"tempf ", iot.Temperature, "°F"}, {"tempinf ", iot.Temperature, "°F"}, {"temperature f ", iot.Temperature, "°F"},
+	{"temperature tf ", iot.Temperature, "°F"}, {"temp", iot.Temperature, "°C"}, {"thermo", iot.Temperature, "°C"}, {"温度", iot.Temperature, "°C"},
 	{"humid", iot.Humidity, "%"}, {" hum ", iot.Humidity, "%"}, {" rh ", iot.Humidity, "%"}, {" rhum ", iot.Humidity, "%"}, {"湿度", iot.Humidity, "%"},
 	{" kpa ", iot.Pressure, "kPa"}, {" mbar ", iot.Pressure, "mbar"}, {" psi ", iot.Pressure, "psi"}, {" mmhg ", iot.Pressure, "mmHg"},
 	{" hpa ", iot.Pressure, "hPa"}, {" bar ", iot.Pressure, "bar"}, {"pressure", iot.Pressure, "hPa"}, {"baro", iot.Pressure, "hPa"}, {"压力", iot.Pressure, "hPa"},
@@ -130,6 +134,12 @@ var typeWords = []struct {
 var noType = []string{
 	"ratio", " factor ", " kvarh ", " kwh ", " source ", " uncert ", " flag ", " quality ", " time ", " tmx ", " tmn ", "attempt", "template",
 }
+
+// notSwitched are words of what a switch measures or is called by, such as switch:0.apower of Shelly: the name of the switch is that of the level above.
+var notSwitched = []string{" id ", "power ", "energy", "voltage", "freq", " pf ", " total ", " by minute "}
+
+// lastLevel returns the folded words of a name behind its last dot or slash.
+func lastLevel(name string) string { return foldWords(name[strings.LastIndexAny(name, "./")+1:]) }
 
 // has reports whether folded words have one of some words.
 func has(words string, some []string) bool {

@@ -28,6 +28,11 @@ func TestGuessesOfTypes(t *testing.T) {
 		// A unit that no type has says that the name means something else.
 		{"temperature", "V", "", ""}, {"current ratio", "A", "", ""}, {"current", "kWh", "", ""},
 		{"valve", "bool", "", "switch_sensor"}, {"relay2", "", "", "switch_sensor"},
+		// What a switch of Shelly measures is no switch, and Fahrenheit is what some write without a unit.
+		{"switch:0.apower", "", "", ""}, {"switch:0.id", "", "", ""}, {"switch:0.aenergy.total", "", "", ""}, {"switch:0.output", "", "", "switch_sensor"},
+		{"power_switch", "", "", "switch_sensor"}, {"Line1/Switch 3/Value", "", "", "switch_sensor"}, {"Switch1/Voltage", "", "", ""},
+		{"switch:0.temperature.tF", "", "", "temperature_sensor °F"}, {"switch:0.temperature.tC", "", "", "temperature_sensor °C"},
+		{"temp1f", "", "", "temperature_sensor °F"}, {"tempinf", "", "", "temperature_sensor °F"}, {"temp_f", "", "", "temperature_sensor °F"},
 		{"state", "", "ON", "switch_sensor"}, {"temperature", "", "warm", ""}, {"", "", "", ""},
 	} {
 		guess := g.Guess(test.name, test.unit, test.text)
