@@ -78,6 +78,16 @@ test('a rule is proposed for a value and for those like it', () => {
   assert.deepEqual(proposedRule(alone, x, { topics: [alone], units }), { topic: 'a/b{c', field: 'x', device: 'b_c-{field}', type: 'humidity_sensor', unit: '%' });
   const tagged = { field: 'on', text: 'true', guessed_type: 'switch_sensor', tags: { site: 'n', host: 'h1' }, measurement: 'm' };
   assert.deepEqual(proposedRule(topic('', tagged), tagged, { topics: [], units }), { measurement: 'm', field: 'on', device: '{host}', type: 'switch_sensor' });
+  // A client of the broker is often a gateway, or has another id at each connection: topics and users come first.
+  const of = (/** @type {Record<string, string>} */ tags) => ({ field: 'temp', number: 1, tags });
+  const gateway = topic('zigbee2mqtt/plug-1', of({ client_id: 'mqttjs_1a2b' }));
+  const others = [gateway, topic('zigbee2mqtt/plug-2', of({ client_id: 'mqttjs_1a2b' }))];
+  const device = (/** @type {Topic} */ seen, /** @type {Topic[]} */ topics) => proposedRule(seen, seen.values[0] ?? of({}), { topics, units }).device;
+  assert.equal(device(gateway, others), '{{topic 2}}');
+  assert.equal(device(topic('telemetry', of({ client_id: 'press-7' })), []), '{client_id}');
+  assert.equal(device(topic('telemetry', of({ client_id: 'auto-a69987511df1' })), []), 'telemetry');
+  assert.equal(device(topic('telemetry', of({ client_id: 'press-7', username: 'hall-3' })), []), '{username}');
+  assert.equal(device(topic('/leading//level/', of({})), []), 'level', 'not nothing, where a topic ends with a slash');
 });
 
 test('the configuration is YAML, with every text as it was', () => {

@@ -60,7 +60,7 @@ export function proposedRule(topic, value, { topics, units }) {
   const varies = levels.map((_, i) => alike.some((other) => other.length === levels.length && other.every((level, j) => (i === j ? level !== levels[j] : level === levels[j]))));
   const severalValues = topic.values.filter(({ number }) => number !== undefined).length > 1;
   const parts = [...tagNames(value).map((tag) => `{${tag}}`), ...levels.flatMap((_, i) => (varies[i] ? [`{{topic ${i + 1}}}`] : []))];
-  if (parts.length === 0) parts.push(plain(levels.at(-1) ?? ''));
+  if (parts.length === 0) parts.push(lasting(value.tags?.['client_id']) ? '{client_id}' : plain(levels.findLast(Boolean) ?? ''));
   if (severalValues) parts.push('{field}');
   return {
     ...(topic.topic && { topic: levels.map((level, i) => (varies[i] ? '+' : level)).join('/') }),
@@ -73,14 +73,26 @@ export function proposedRule(topic, value, { topics, units }) {
 }
 
 /**
- * The tags by which devices differ; a host first.
+ * The tags by which devices differ; a host first. The client of a broker is often a gateway of many devices, so it is none of them.
  *
  * @param {SourceValue} value
  */
 function tagNames({ tags = {} }) {
   const known = ['device', 'device_id', 'host', 'id', 'name'];
   const found = known.filter((name) => tags[name]);
-  return found.length > 0 ? found.slice(0, 1) : Object.keys(tags).sort().slice(0, 1);
+  return found.length > 0 ? found.slice(0, 1) : Object.keys(tags).filter((name) => name !== 'client_id').sort().slice(0, 1);
+}
+
+/** Client ids that brokers and programs make up, another one at each connection. */
+const madeUp = /^(auto|mosq|mqttjs|mqtt-explorer|mqttx|nodered|paho|python|lens)[-_/]?/i;
+
+/**
+ * Whether a client of the broker is called by its own name.
+ *
+ * @param {string} [client]
+ */
+function lasting(client) {
+  return client !== undefined && client !== '' && !madeUp.test(client);
 }
 
 /**
