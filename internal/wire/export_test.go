@@ -17,6 +17,9 @@ func DecodeGeneral(data []byte, r *iot.Reading) error {
 // StateGeneral is the general decoder of a device state alone.
 func StateGeneral(data []byte) (iot.DeviceState, error) { return new(Decoder).stateGeneral(data) }
 
+// AlertGeneral is the general decoder of an alert alone.
+func AlertGeneral(data []byte) (iot.Alert, error) { return alertGeneral(data) }
+
 // The texts of times and numbers, to hold against the standard library's.
 var (
 	AppendTime   = appendTime

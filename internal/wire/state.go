@@ -134,11 +134,11 @@ func (d *Decoder) DeviceState(data []byte) (iot.DeviceState, error) {
 	return d.stateGeneral(data)
 }
 
-// stateFast decodes the state of a device without alerts, which most are.
+// stateFast decodes a state in the form in which AppendDeviceState writes it, without conditions, past and clock, which few devices have.
 func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 	sc := scanner{text: data}
 	var tenant string
-	aged := false
+	aged, listed := false, false
 	ok := sc.object(func(key []byte) bool {
 		switch string(key) {
 		case "reading":
@@ -158,6 +158,15 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 			aged = integer(&sc, &micros)
 			s.Age = time.Duration(micros) * time.Microsecond
 			return aged
+		case "alerts":
+			if listed {
+				return false // The general decoder merges the two lists.
+			}
+			listed = true
+			return sc.array(func() bool {
+				s.Alerts = append(s.Alerts, iot.AlertState{})
+				return d.alertState(&sc, &s.Alerts[len(s.Alerts)-1])
+			})
 		case "interval_us":
 			var micros int64
 			ok := integer(&sc, &micros)

@@ -119,6 +119,20 @@ func AppendAlert(dst []byte, a *iot.Alert) []byte { return appendJSON(dst, toTop
 // DecodeAlert decodes what AppendAlert wrote, and returns an error for anything else: other programs may write to the topic
 // too.
 func DecodeAlert(data []byte) (iot.Alert, error) {
+	return new(Decoder).Alert(data)
+}
+
+// Alert decodes what AppendAlert wrote; see DecodeAlert.
+func (d *Decoder) Alert(data []byte) (iot.Alert, error) {
+	sc := scanner{text: data}
+	var alert iot.Alert
+	if d.alert(&sc, &alert) && sc.end() {
+		return alert, nil
+	}
+	return alertGeneral(data)
+}
+
+func alertGeneral(data []byte) (iot.Alert, error) {
 	var m topicAlert
 	if err := json.Unmarshal(data, &m); err != nil {
 		return iot.Alert{}, fmt.Errorf("decode alert: %w", err)

@@ -331,6 +331,11 @@ func FuzzDecodeTopics(f *testing.F) {
 		`"2024-01-30T10:30:00Z","alerts":[{"rule":"r","onset":"2024-01-30T10:30:00Z"}]},"clock":{"age_us":1,"count":2},"partition":1,"epoch":0,"position":7}`))
 	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"session":3,"report":{"status":` +
 		`"offline","reason":"last will","time":"2024-01-30T10:30:00Z","session":3},"partition":1,"epoch":0,"position":7}`))
+	for _, state := range []iot.DeviceState{goldenState(), alertedState()} {
+		f.Add(wire.AppendDeviceState(nil, &state))
+	}
+	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"alerts":[{"rule":"r","raised":{"id":"a","device_id":"d",` +
+		`"state":"raised","location":{"building":"A"},"location":{"room":"1"}}}],"alerts":[{"onset":null}],"partition":1,"epoch":0,"position":7}`))
 	decoder := wire.NewStreamDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		position, found := wire.StatePosition(data)
@@ -366,11 +371,30 @@ func FuzzDecodeTopics(f *testing.F) {
 
 func BenchmarkDeviceState(b *testing.B) {
 	state := iot.DeviceState{Latest: documentedReading(), Status: iot.Online, Since: documentedReading().Time, LastSeen: documentedReading().Time}
-	text := wire.AppendDeviceState(nil, &state)
+	benchmarkState(b, &state)
+}
+
+// BenchmarkAlertedState is about the state of a device with an open alert, of which there are as many as devices in a flood.
+func BenchmarkAlertedState(b *testing.B) {
+	state := alertedState()
+	benchmarkState(b, &state)
+}
+
+// alertedState is the state of a device with an open alert.
+func alertedState() iot.DeviceState {
+	raised := goldenAlert()
+	raised.Transition = iot.Raised
+	state := iot.DeviceState{Latest: documentedReading(), Status: iot.Online, Since: documentedReading().Time, LastSeen: documentedReading().Time}
+	state.Alerts = []iot.AlertState{{Rule: raised.Rule, Onset: raised.Onset, Raised: &raised}}
+	return state
+}
+
+func benchmarkState(b *testing.B, state *iot.DeviceState) {
+	text := wire.AppendDeviceState(nil, state)
 	b.Run("append", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			text = wire.AppendDeviceState(text[:0], &state)
+			text = wire.AppendDeviceState(text[:0], state)
 		}
 	})
 	decoder := wire.NewStreamDecoder()
@@ -390,8 +414,12 @@ func FuzzDecodeAlert(f *testing.F) {
 		f.Add(wire.AppendAlert(nil, &alert))
 	}
 	f.Add([]byte(`{"id":"\ud800","device_id":"a","state":"cleared","onset":"0000-01-01T00:00:00Z","timestamp":"9998-12-31T23:59:59+01:00"}`))
+	decoder := wire.NewDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		alert, err := wire.DecodeAlert(data)
+		alert, err := decoder.Alert(data)
+		if general, problem := wire.AlertGeneral(data); general != alert || (err == nil) != (problem == nil) {
+			t.Fatalf("fast: %+v, %v, general: %+v, %v", alert, err, general, problem)
+		}
 		if err != nil {
 			return
 		}
