@@ -47,7 +47,7 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 	if a.Comment != "" {
 		commentedBy, commented = a.Actor, micros(a.Time)
 	}
-	if _, err := w.tx.ExecContext(ctx, `INSERT INTO alerts
+	if err := w.exec(ctx, `INSERT INTO alerts
 			(id, rule, tenant, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 			 onset, time, raised, cleared, historical, partition, epoch, position,
 			 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at,
@@ -93,7 +93,7 @@ func (w *batchWriter) note(ctx context.Context, n *iot.Alert) error {
 		`UPDATE alerts SET comment = @comment, commented_by = @actor, commented_at = @time
 			WHERE id = @id AND tenant = @tenant AND device_id = @device AND historical = 0 AND @comment <> '' AND (commented_at IS NULL OR commented_at <= @time)`,
 	} {
-		if _, err := w.tx.ExecContext(ctx, statement,
+		if err := w.exec(ctx, statement,
 			sql.Named("id", n.ID), sql.Named("tenant", n.Tenant), sql.Named("device", n.DeviceID), sql.Named("epoch", n.Epoch), sql.Named("position", n.Offset),
 			sql.Named("state", n.Transition), sql.Named("normal", iot.NormalState), sql.Named("time", micros(n.Time)), sql.Named("reason", n.Reason),
 			sql.Named("waived", iot.Waived), sql.Named("forgotten", iot.WaivedForgotten), sql.Named("actor", n.Actor), sql.Named("comment", n.Comment)); err != nil {
@@ -108,22 +108,24 @@ func (w *batchWriter) alertEvent(ctx context.Context, a *iot.Alert) error {
 	if a.Historical {
 		return nil
 	}
-	_, err := w.tx.ExecContext(ctx, `INSERT INTO alert_events
+	return w.exec(ctx, `INSERT INTO alert_events
 			(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		a.ID, a.Epoch, a.Offset, a.Transition, a.LifeState(), micros(a.Time), a.Value, a.Reason, a.Suppressed, microsOrNull(a.SuppressedUntil),
 		a.Actor, a.Comment)
-	return err
 }
 
 // withinAlert reports whether a historical event lies within a stored alert: then it comes from a repeated reading of that
 // alert that came too late for the processor to recognize. Alerts of one rule and device do not overlap, so only the last
 // one before the event can contain it.
 func (w *batchWriter) withinAlert(ctx context.Context, a *iot.Alert) (bool, error) {
+	statement, err := w.prepared(ctx, `SELECT cleared IS NULL OR cleared >= ?3 FROM alerts
+		WHERE tenant = ?4 AND device_id = ?1 AND rule = ?2 AND onset <= ?3 AND historical = 0 ORDER BY onset DESC LIMIT 1`)
+	if err != nil {
+		return false, err
+	}
 	var within bool
-	err := w.tx.QueryRowContext(ctx, `SELECT cleared IS NULL OR cleared >= ?3 FROM alerts
-		WHERE tenant = ?4 AND device_id = ?1 AND rule = ?2 AND onset <= ?3 AND historical = 0 ORDER BY onset DESC LIMIT 1`,
-		a.DeviceID, a.Rule, micros(a.Onset), a.Tenant).Scan(&within)
+	err = statement.QueryRowContext(ctx, a.DeviceID, a.Rule, micros(a.Onset), a.Tenant).Scan(&within)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

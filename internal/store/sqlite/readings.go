@@ -106,7 +106,7 @@ func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, 
 	if slices.Contains(d.partitions, r.Partition) {
 		return d, nil
 	}
-	if _, err := w.tx.ExecContext(ctx, `INSERT OR IGNORE INTO device_partitions (partition, device) VALUES (?, ?)`, r.Partition, d.id); err != nil {
+	if err := w.exec(ctx, `INSERT OR IGNORE INTO device_partitions (partition, device) VALUES (?, ?)`, r.Partition, d.id); err != nil {
 		return nil, err
 	}
 	moved := *d
@@ -121,13 +121,16 @@ func (w *batchWriter) storeDevice(ctx context.Context, d *device, sent *iot.Devi
 	if d != nil {
 		renewed.partitions = d.partitions
 	}
-	err := w.tx.QueryRowContext(ctx, `INSERT INTO devices (tenant, device_id, device_type, unit, building, floor, room, model, firmware, said)
+	statement, err := w.prepared(ctx, `INSERT INTO devices (tenant, device_id, device_type, unit, building, floor, room, model, firmware, said)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant, device_id) DO UPDATE SET
 			device_type = excluded.device_type, unit = excluded.unit, building = excluded.building, floor = excluded.floor,
 			room = excluded.room, model = excluded.model, firmware = excluded.firmware, said = excluded.said
-		RETURNING id`,
-		sent.Tenant, sent.ID, sent.Type, sent.Unit, sent.Location.Building, sent.Location.Floor, sent.Location.Room,
+		RETURNING id`)
+	if err != nil {
+		return nil, err
+	}
+	err = statement.QueryRowContext(ctx, sent.Tenant, sent.ID, sent.Type, sent.Unit, sent.Location.Building, sent.Location.Floor, sent.Location.Room,
 		sent.Metadata.Model, sent.Metadata.Firmware, at).Scan(&renewed.id)
 	w.newDevices.Set(sent.Identity(), &renewed)
 	return &renewed, err
