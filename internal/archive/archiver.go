@@ -68,6 +68,9 @@ const (
 	maxBatch = 100_000
 	maxDelay = 500 * time.Millisecond
 
+	// firstBatch is the maximum of rows until the session has caught up. After a flood 100,000 rows take many seconds to be written, for which the
+	// archive would not be ready; and they would delay the rest of a start.
+	firstBatch = 10_000
 	// longestCatchUp is how long a session waits to have read what the log held at its start.
 	longestCatchUp = 2 * time.Second
 	// maxWaiting is how many rows may wait for Patience: about one megabyte of memory.
@@ -229,7 +232,7 @@ func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
 	deadline, cancel := context.WithTimeout(ctx, maxDelay)
 	defer cancel()
 	defer a.interruptible(cancel)()
-	for intake.size() < maxBatch && deadline.Err() == nil {
+	for intake.size() < a.fullBatch() && deadline.Err() == nil {
 		if !a.hasCaughtUp() && intake.caughtUp() {
 			return nil
 		}
@@ -242,6 +245,14 @@ func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
 		}
 	}
 	return nil
+}
+
+// fullBatch returns with how many rows a batch ends before maxDelay has passed.
+func (a *Archiver) fullBatch() int {
+	if a.hasCaughtUp() {
+		return maxBatch
+	}
+	return firstBatch
 }
 
 // write writes the batch and retries until it succeeds. It returns an error only for ErrOffsetsMoved or when ctx has ended.

@@ -145,7 +145,7 @@ func (in *intake) add(r *Record) {
 	case in.topics.Aggregates:
 		in.addAggregate(r)
 	case in.topics.Alerts:
-		alert, err := wire.DecodeAlert(r.Value)
+		alert, err := in.decoder.Alert(r.Value)
 		if err != nil {
 			in.logForeign(r, err)
 		} else {
