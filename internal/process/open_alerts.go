@@ -5,19 +5,27 @@ import "iotmon/internal/iot"
 // openAlerts holds the open alerts by device type and id, for the summaries that list them.
 type openAlerts map[iot.DeviceType]map[string]*iot.Alert
 
+// restore adds the open alerts of a restored state. It shares them with the state, in which they are replaced and never changed.
 func (s openAlerts) restore(state *iot.DeviceState) {
-	for _, raised := range state.OpenAlerts() {
-		s.apply(&raised)
+	for i := range state.Alerts {
+		if raised := state.Alerts[i].Raised; raised != nil && !raised.Historical && raised.Open() {
+			s.put(raised)
+		}
 	}
+}
+
+// put adds an open alert, which nobody may change afterwards.
+func (s openAlerts) put(a *iot.Alert) {
+	if s[a.DeviceType] == nil {
+		s[a.DeviceType] = make(map[string]*iot.Alert)
+	}
+	s[a.DeviceType][a.ID] = a
 }
 
 func (s openAlerts) apply(a *iot.Alert) {
 	switch {
 	case a.Historical:
 	case a.Open():
-		if s[a.DeviceType] == nil {
-			s[a.DeviceType] = make(map[string]*iot.Alert)
-		}
 		open := *a
 		if before := s[a.DeviceType][a.ID]; before != nil && a.Transition == iot.Updated {
 			// As in the device's state, from which it is restored: see iot.AlertState.Raised.
@@ -29,7 +37,7 @@ func (s openAlerts) apply(a *iot.Alert) {
 				open.Transition = iot.Acknowledged
 			}
 		}
-		s[a.DeviceType][a.ID] = &open
+		s.put(&open)
 	default:
 		delete(s[a.DeviceType], a.ID)
 	}

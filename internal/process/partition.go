@@ -25,6 +25,8 @@ type Partition struct {
 	// shelvingEnds is the earliest planned end of a shelving in force, or one of an earlier shelving, zero if there is none.
 	shelvingEnds time.Time
 	byDesign     byDesign
+	// judged is scratch space of suppressOpen: of a flood most alerts stay as they are.
+	judged iot.Alert
 	// referencesEnd is the earliest end of a reference in force, or one of an earlier reference, zero if there is none.
 	referencesEnd time.Time
 	// engine evaluates the rules in force; nil until begin.

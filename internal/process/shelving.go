@@ -58,12 +58,13 @@ func (p *Partition) suppressOpen(device *fleet.Device, c *iot.Command, out Outpu
 		if state.Raised == nil {
 			continue
 		}
-		raised := *state.Raised
-		p.suppress(&raised)
-		about := c != nil && (c.Rule == "" || c.Rule == raised.Rule)
-		if raised.Handling == state.Raised.Handling && !about {
+		p.judged = *state.Raised
+		p.suppress(&p.judged)
+		about := c != nil && (c.Rule == "" || c.Rule == p.judged.Rule)
+		if p.judged.Handling == state.Raised.Handling && !about {
 			continue
 		}
+		raised := p.judged
 		at, actor, comment := p.clock, "", ""
 		if c != nil {
 			actor, comment = c.Actor, c.Reason

@@ -272,7 +272,7 @@ func (t *Tail) add(batch *view.Batch, r *kgo.Record) error {
 		}
 		batch.Summaries = append(batch.Summaries, summary)
 	case t.Topics.Alerts:
-		alert, err := wire.DecodeAlert(r.Value)
+		alert, err := t.decoder.Alert(r.Value)
 		if err != nil {
 			return err
 		}

@@ -85,7 +85,8 @@ func (h *Handover) Load(ctx context.Context, partition statecache.Partition, vis
 	states, next, cached := p.states, p.next, !p.loaded && !h.ended
 	p.states, p.loaded = nil, true
 	h.mu.Unlock()
-	for _, state := range states {
+	for key, state := range states {
+		delete(states, key) // Of a flood they take as much memory as what becomes of them.
 		if !state.deleted {
 			visit(state.value)
 		}
