@@ -16,9 +16,10 @@ const storeAlert = `INSERT INTO alerts AS a
 		(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		 onset, time, raised, cleared, historical, partition, epoch, position,
 		 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at, tenant,
-		 message_en, procedure, latched, reason)
+		 message_en, procedure, latched, reason, announced, announced_suppressed)
 	SELECT $1, $2::text, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::timestamptz, $16, $17, $18, $19::boolean, $20, $21, $22,
-		$23, $24::timestamptz, $25, $26, $27::timestamptz, $28, $29::timestamptz, $30, $31, $32::timestamptz, $33::text, $34, $35, $36::timestamptz, $37
+		$23, $24::timestamptz, $25, $26::text, $27::timestamptz, $28, $29::timestamptz, $30, $31, $32::timestamptz, $33::text, $34, $35, $36::timestamptz, $37,
+		$38::timestamptz, $26 <> ''
 	WHERE NOT $19 OR NOT coalesce((SELECT cleared IS NULL OR cleared >= $15 FROM alerts
 		WHERE tenant = $33 AND device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
 	ON CONFLICT (id) DO UPDATE SET
@@ -30,8 +31,13 @@ const storeAlert = `INSERT INTO alerts AS a
 		suppressed_at = excluded.suppressed_at, latched = excluded.latched, reason = excluded.reason,
 		comment = CASE excluded.comment WHEN '' THEN a.comment ELSE excluded.comment END,
 		commented_by = CASE excluded.comment WHEN '' THEN a.commented_by ELSE excluded.commented_by END,
-		commented_at = coalesce(excluded.commented_at, a.commented_at)
+		commented_at = coalesce(excluded.commented_at, a.commented_at),
+		announced = CASE WHEN excluded.announced IS NOT NULL OR excluded.epoch > a.epoch THEN excluded.announced ELSE a.announced END,
+		announced_suppressed = CASE WHEN excluded.announced IS NOT NULL OR excluded.epoch > a.epoch THEN excluded.announced_suppressed ELSE a.announced_suppressed END
 	WHERE (excluded.epoch, excluded.position) > (a.epoch, a.position)`
+
+// announceAlert keeps when an alert was raised if a later event of it came before.
+const announceAlert = `UPDATE alerts SET announced = $3, announced_suppressed = $4 WHERE id = $1 AND epoch = $2 AND announced IS NULL`
 
 // storeAlertEvent keeps an event for the story of its alert.
 const storeAlertEvent = `INSERT INTO alert_events
@@ -82,6 +88,10 @@ func (in *intake) alerts(ctx context.Context, alerts []iot.Alert) error {
 		if a.Transition == iot.Raised {
 			raised = a.Time
 		}
+		var announced *time.Time
+		if a.Transition == iot.Raised && !a.Historical {
+			announced = &a.Time
+		}
 		cleared := &a.Time
 		if a.Open() {
 			cleared = nil
@@ -96,7 +106,10 @@ func (in *intake) alerts(ctx context.Context, alerts []iot.Alert) error {
 			a.Onset, a.Time, raised, cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
 			text(string(a.Area)), known(a.AckedAt), text(a.AckedBy), string(a.Suppressed), known(a.SuppressedUntil), text(a.SuppressedBy),
 			known(a.SuppressedAt), text(a.Comment), text(commentedBy), commented, text(string(a.Tenant)),
-			text(a.MessageEN), text(a.Procedure), known(a.Latched), string(a.Reason))
+			text(a.MessageEN), text(a.Procedure), known(a.Latched), string(a.Reason), announced)
+		if announced != nil {
+			batch.Queue(announceAlert, a.ID, a.Epoch, a.Time, a.Suppressed != "")
+		}
 		if !a.Historical {
 			batch.Queue(storeAlertEvent, a.ID, a.Epoch, a.Offset, string(a.Transition), string(a.LifeState()), a.Time, a.Value, string(a.Reason),
 				string(a.Suppressed), known(a.SuppressedUntil), text(a.Actor), text(a.Comment))

@@ -17,10 +17,10 @@ const ofArea = `($1 = '' OR a.area = $1 OR starts_with(a.area, $1 || '/') OR a.a
 // RaisedAlerts implements api.History.
 func (s *Store) RaisedAlerts(ctx context.Context, q kpi.Query, visit func(*kpi.Raised) bool) error {
 	err := s.readOnly(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT a.rule, a.device_id, a.severity, e.time, a.acknowledged, a.cleared, e.suppressed <> ''
-			FROM alert_events e JOIN alerts a ON a.id = e.id AND a.epoch = e.epoch
-			WHERE e.time >= $2 AND e.time < $3 AND e.state = $4 AND a.tenant = $5 AND `+ofArea+` ORDER BY e.time`,
-			text(string(q.Area)), q.From, q.To, string(iot.Raised), text(string(q.Tenant)))
+		rows, err := tx.Query(ctx, `SELECT a.rule, a.device_id, a.severity, a.announced, a.acknowledged, a.cleared, a.announced_suppressed
+			FROM alerts a
+			WHERE a.announced >= $2 AND a.announced < $3 AND a.tenant = $4 AND `+ofArea+` ORDER BY a.announced`,
+			text(string(q.Area)), q.From, q.To, text(string(q.Tenant)))
 		if err != nil {
 			return err
 		}

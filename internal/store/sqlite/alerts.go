@@ -47,12 +47,12 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 	if a.Comment != "" {
 		commentedBy, commented = a.Actor, micros(a.Time)
 	}
-	if err := w.exec(ctx, `INSERT INTO alerts
+	statement, err := w.prepared(ctx, `INSERT INTO alerts
 			(id, rule, tenant, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 			 onset, time, raised, cleared, historical, partition, epoch, position,
 			 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at,
-			 message_en, procedure, latched, reason)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			 message_en, procedure, latched, reason, announced, announced_suppressed)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
 			severity = excluded.severity, state = excluded.state, message = excluded.message, message_en = excluded.message_en, value = excluded.value,
 			threshold = excluded.threshold, procedure = excluded.procedure,
@@ -62,14 +62,31 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 			suppressed_at = excluded.suppressed_at, latched = excluded.latched, reason = excluded.reason,
 			comment = CASE excluded.comment WHEN '' THEN comment ELSE excluded.comment END,
 			commented_by = CASE excluded.comment WHEN '' THEN commented_by ELSE excluded.commented_by END,
-			commented_at = coalesce(excluded.commented_at, commented_at)
-		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
-		a.ID, a.Rule, a.Tenant, a.DeviceID, a.DeviceType, a.Severity, a.Transition, a.Message, a.Value, a.Threshold, a.Below, a.Unit,
+			commented_at = coalesce(excluded.commented_at, commented_at),
+			announced = CASE WHEN excluded.announced IS NOT NULL OR excluded.epoch > epoch THEN excluded.announced ELSE announced END,
+			announced_suppressed = CASE WHEN excluded.announced IS NOT NULL OR excluded.epoch > epoch THEN excluded.announced_suppressed ELSE announced_suppressed END
+		WHERE (excluded.epoch, excluded.position) > (epoch, position)`)
+	if err != nil {
+		return err
+	}
+	var announced any
+	if a.Transition == iot.Raised && !a.Historical {
+		announced = micros(a.Time)
+	}
+	result, err := statement.ExecContext(ctx, a.ID, a.Rule, a.Tenant, a.DeviceID, a.DeviceType, a.Severity, a.Transition, a.Message, a.Value, a.Threshold, a.Below, a.Unit,
 		a.Location.Building, a.Location.Floor, a.Location.Room,
 		micros(a.Onset), micros(a.Time), micros(raised), cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
 		a.Area, microsOrNull(a.AckedAt), a.AckedBy, a.Suppressed, microsOrNull(a.SuppressedUntil), a.SuppressedBy, microsOrNull(a.SuppressedAt),
-		a.Comment, commentedBy, commented, a.MessageEN, a.Procedure, microsOrNull(a.Latched), a.Reason); err != nil {
+		a.Comment, commentedBy, commented, a.MessageEN, a.Procedure, microsOrNull(a.Latched), a.Reason, announced, a.Suppressed != "")
+	if err != nil {
 		return err
+	}
+	if announced != nil && !changed(result) { // A later event came before it.
+		err = w.exec(ctx, `UPDATE alerts SET announced = ?, announced_suppressed = ? WHERE id = ? AND epoch = ? AND announced IS NULL`,
+			announced, a.Suppressed != "", a.ID, a.Epoch)
+		if err != nil {
+			return err
+		}
 	}
 	return w.alertEvent(ctx, a)
 }

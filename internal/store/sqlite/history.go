@@ -96,11 +96,7 @@ func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 
 // Alerts implements api.History.
 func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAlert, error) {
-	where, args := alertConditions(&q)
-	query := `SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
-		onset, time, raised, cleared, historical, partition, epoch, position,
-		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at,
-		message_en, procedure, latched, reason FROM alerts` + where + ` ORDER BY onset DESC, id LIMIT ?`
+	query, args := selectAlerts(&q)
 	var found []api.ArchivedAlert
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		var a api.ArchivedAlert
@@ -128,7 +124,7 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 		}
 		found = append(found, a)
 		return nil
-	}, query, append(args, q.Limit)...)
+	}, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read alerts: %w", err)
 	}
@@ -158,6 +154,34 @@ func (s *Store) AlertEvents(ctx context.Context, tenant iot.Tenant, id string) (
 		return nil, fmt.Errorf("read events of an alert: %w", err)
 	}
 	return found, nil
+}
+
+// selectAlerts returns the query of a page of alerts.
+func selectAlerts(q *api.AlertsQuery) (query string, args []any) {
+	where, args := alertConditions(q)
+	return `SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+		onset, time, raised, cleared, historical, partition, epoch, position,
+		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at,
+		message_en, procedure, latched, reason FROM alerts` + alertsIndex(q) + where + ` ORDER BY onset DESC, id LIMIT ?`, append(args, q.Limit)
+}
+
+// alertsIndex names the index from which the alerts of a query come in their order, and of which the fewest have to be looked at. SQLite does not know how
+// many alerts a rule has, and how many are open.
+func alertsIndex(q *api.AlertsQuery) string {
+	switch {
+	case q.ID != "":
+		return ""
+	case q.Device != "":
+		return " INDEXED BY alerts_by_device"
+	case q.Open != nil && *q.Open:
+		return " INDEXED BY alerts_open"
+	case q.Rule != "":
+		return " INDEXED BY alerts_of_rule"
+	case q.Returned:
+		return " INDEXED BY alerts_returned"
+	default:
+		return " INDEXED BY alerts_by_onset"
+	}
 }
 
 func alertConditions(q *api.AlertsQuery) (where string, args []any) {

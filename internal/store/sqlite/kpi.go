@@ -12,10 +12,10 @@ import (
 // RaisedAlerts implements api.History.
 func (s *Store) RaisedAlerts(ctx context.Context, q kpi.Query, visit func(*kpi.Raised) bool) error {
 	where, args := ofArea(q.Area)
-	rows, err := s.reader.QueryContext(ctx, `SELECT a.rule, a.device_id, a.severity, e.time, a.acknowledged, a.cleared, e.suppressed <> ''
-		FROM alert_events e JOIN alerts a ON a.id = e.id AND a.epoch = e.epoch
-		WHERE e.time >= ? AND e.time < ? AND e.state = ? AND a.tenant = ?`+where+` ORDER BY e.time`,
-		append([]any{micros(q.From), micros(q.To), iot.Raised, q.Tenant}, args...)...)
+	rows, err := s.reader.QueryContext(ctx, `SELECT a.rule, a.device_id, a.severity, a.announced, a.acknowledged, a.cleared, a.announced_suppressed
+		FROM alerts a INDEXED BY alerts_by_announcement
+		WHERE a.tenant = ? AND a.announced >= ? AND a.announced < ?`+where+` ORDER BY a.announced`,
+		append([]any{q.Tenant, micros(q.From), micros(q.To)}, args...)...)
 	if err != nil {
 		return fmt.Errorf("read raised alerts: %w", err)
 	}
@@ -51,9 +51,10 @@ func (s *Store) StaleAlerts(ctx context.Context, q kpi.Query, limit int) (count 
 	open := ` a.raised <= ? AND a.tenant = ? AND a.historical = 0 AND a.rule <> ?` + where
 	args = append([]any{before, q.Tenant, iot.RuleClock}, args...)
 	all := append(append(append([]any{}, args...), micros(q.To)), args...)
+	// Without the names of the indexes, SQLite reads all alerts of the tenant.
 	err = s.reader.QueryRowContext(ctx, `SELECT count(*) FROM (
-			SELECT 1 FROM alerts a WHERE a.cleared IS NULL AND`+open+`
-			UNION ALL SELECT 1 FROM alerts a WHERE a.cleared IS NOT NULL AND a.cleared > ? AND`+open+` LIMIT ?)`, append(all, limit)...).Scan(&count)
+			SELECT 1 FROM alerts a INDEXED BY alerts_open WHERE a.cleared IS NULL AND`+open+`
+			UNION ALL SELECT 1 FROM alerts a INDEXED BY alerts_by_clearing WHERE a.cleared IS NOT NULL AND a.cleared > ? AND`+open+` LIMIT ?)`, append(all, limit)...).Scan(&count)
 	if err != nil {
 		return 0, fmt.Errorf("count stale alerts: %w", err)
 	}

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
+	"iotmon/internal/api"
 	"iotmon/internal/archive"
 	"iotmon/internal/iot"
 	"iotmon/internal/kpi"
@@ -15,19 +18,23 @@ import (
 func raisedIn(t *testing.T, store Store, q kpi.Query, limit int) (lines []string) {
 	t.Helper()
 	err := store.RaisedAlerts(t.Context(), q, func(r *kpi.Raised) bool {
-		since := func(moment time.Time) float64 {
-			if moment.IsZero() {
-				return -1
-			}
-			return moment.Sub(epoch).Seconds()
-		}
-		lines = append(lines, fmt.Sprint(r.Rule, " ", r.Device, " ", r.Severity, " ", since(r.Time), " ", since(r.Acknowledged), " ", since(r.Cleared), " ", r.Suppressed))
+		lines = append(lines, raisedLine(r))
 		return len(lines) < limit
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return lines
+}
+
+func raisedLine(r *kpi.Raised) string {
+	since := func(moment time.Time) float64 {
+		if moment.IsZero() {
+			return -1
+		}
+		return moment.Sub(epoch).Seconds()
+	}
+	return fmt.Sprint(r.Rule, " ", r.Device, " ", r.Severity, " ", since(r.Time), " ", since(r.Acknowledged), " ", since(r.Cleared), " ", r.Suppressed)
 }
 
 // kpisRead reads the alerts that were raised in a time, and counts those that were open for a day.
@@ -92,6 +99,73 @@ func kpisRead(t *testing.T, store Store) {
 			t.Errorf("stale at %v in %q: got %d, %v, want %d", test.q.To, test.q.Area, got, err, test.want)
 		}
 	}
+}
+
+// kpisFollowEvents holds what is read for key figures against the events of the alerts, whatever the order in which these are written.
+func kpisFollowEvents(t *testing.T, store Store) {
+	tenants := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		tenants++
+		tenant := iot.Tenant(fmt.Sprint("tenant ", tenants))
+		var events []iot.Alert
+		for i := range rapid.IntRange(1, 4).Draw(rt, "alerts") {
+			events = append(events, drawLife(rt, tenant, i)...)
+		}
+		for _, event := range rapid.Permutation(events).Draw(rt, "written") {
+			if err := store.Write(t.Context(), &archive.Batch{Alerts: []iot.Alert{event}}); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		q := kpi.Query{Tenant: tenant, From: at(0), To: at(1000)}
+		got, want := raisedIn(t, store, q, 100), raisedByEvents(t, store, tenant)
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			rt.Fatalf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// drawLife draws events of an alert, in one epoch of the log or in two.
+func drawLife(t *rapid.T, tenant iot.Tenant, number int) (events []iot.Alert) {
+	began := rapid.IntRange(0, 900).Draw(t, "onset")
+	a := iot.Alert{
+		ID: fmt.Sprint(tenant, " ", number), Rule: "hot", Tenant: tenant, DeviceID: iot.DeviceID(fmt.Sprint("d", number)), DeviceType: iot.Temperature, Severity: iot.Warning, Onset: at(float64(began)),
+	}
+	for epoch := range rapid.Int32Range(1, 2).Draw(t, "epochs") {
+		a.Epoch, a.Handling = epoch, iot.Handling{}
+		raised := rapid.Bool().Draw(t, "raised is known")
+		for i, transition := range []iot.Transition{iot.Raised, iot.Updated, iot.Acknowledged, iot.Cleared} {
+			a.Transition, a.Offset, a.Time = transition, int64(10*number+i), at(float64(began+i))
+			a.Suppressed = rapid.SampledFrom([]iot.Suppression{"", iot.Shelved}).Draw(t, "suppressed")
+			if transition == iot.Acknowledged {
+				a.AckedAt, a.AckedBy = a.Time, "u"
+			}
+			if i > 0 && rapid.Bool().Draw(t, "happens") || i == 0 && raised {
+				events = append(events, a)
+			}
+		}
+	}
+	return events
+}
+
+// raisedByEvents returns the lines of raisedIn by what the archive says of each alert and its events.
+func raisedByEvents(t *testing.T, store Store, tenant iot.Tenant) (lines []string) {
+	t.Helper()
+	for _, a := range alerts(t, store, api.AlertsQuery{Tenant: tenant}) {
+		events, err := store.AlertEvents(t.Context(), tenant, a.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.Transition == iot.Raised {
+				lines = append(lines, raisedLine(&kpi.Raised{
+					Rule: a.Rule, Device: a.DeviceID, Severity: a.Severity, Time: e.Time, Acknowledged: a.AckedAt, Cleared: a.ClearedAt, Suppressed: e.Suppressed != "",
+				}))
+			}
+		}
+	}
+	return lines
 }
 
 // BenchmarkKPIs computes the key figures of 30 days with 500,000 alerts, the most that are counted, of 1,000 devices and ten rules.

@@ -103,6 +103,7 @@ var suite = []struct {
 	{"alerts page without gap or repeat while more come in", alertsPage},
 	{"a historical event within an alert is dropped", historicalDropped},
 	{"raised and stale alerts are read for key figures", kpisRead},
+	{"key figures follow the events of alerts", kpisFollowEvents},
 
 	{"pruning keeps what a late reading may need", pruneKeeps},
 	{"pruning goes by each partition's own archive", pruneByPartition},
