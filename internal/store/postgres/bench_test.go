@@ -151,3 +151,8 @@ func BenchmarkTrial(b *testing.B) {
 func BenchmarkKPIs(b *testing.B) {
 	storetest.BenchmarkKPIs(b, open(b, newURL(b)))
 }
+
+// BenchmarkDeliveries reads pages of 100,000 deliveries.
+func BenchmarkDeliveries(b *testing.B) {
+	storetest.BenchmarkDeliveries(b, open(b, newURL(b)).Notify())
+}

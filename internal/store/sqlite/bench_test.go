@@ -122,3 +122,8 @@ func BenchmarkTrial(b *testing.B) {
 func BenchmarkKPIs(b *testing.B) {
 	storetest.BenchmarkKPIs(b, open(b, filepath.Join(b.TempDir(), "iotmon.db")))
 }
+
+// BenchmarkDeliveries reads pages of 100,000 deliveries.
+func BenchmarkDeliveries(b *testing.B) {
+	storetest.BenchmarkDeliveries(b, open(b, filepath.Join(b.TempDir(), "iotmon.db")).Notify())
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -287,4 +288,58 @@ func notifyCounts(t *testing.T, s NotifyStore) {
 	if counts, err := s.Counts(t.Context()); err != nil || !slices.Equal(counts, want) {
 		t.Errorf("got %v, %v, want %v", counts, err, want)
 	}
+}
+
+// BenchmarkDeliveries reads pages and counts of 100,000 deliveries to ten channels, of which a tenth has failed. One more channel has had a single one.
+func BenchmarkDeliveries(b *testing.B, s NotifyStore) {
+	const deliveries, page = 100_000, 50
+	if held, _, err := s.Acquire(b.Context(), "one", time.Hour); err != nil || !held {
+		b.Fatal(held, err)
+	}
+	explanation := strings.Repeat("the receiver has answered with an explanation; ", 20)
+	var batch []notify.Delivery
+	for i := range deliveries {
+		d := notice(fmt.Sprintf("msg_%06d", i), float64(i))
+		d.Channel, d.State, d.Outcome, d.Done = fmt.Sprint("channel-", i%10), notify.Sent, explanation, at(float64(i+1))
+		switch {
+		case i == 0:
+			d.Channel = "rare"
+		case i%10 == 3:
+			d.State = notify.Failed
+		}
+		if batch = append(batch, d); len(batch) == 10_000 || i == deliveries-1 {
+			if err := s.Commit(b.Context(), "one", time.Hour, &deliver.Changes{Deliveries: batch}); err != nil {
+				b.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+	for _, query := range []struct {
+		name string
+		q    api.DeliveriesQuery
+		want int
+	}{
+		{"first page", api.DeliveriesQuery{}, page},
+		{"a page in the middle", api.DeliveriesQuery{Before: api.DeliveryPlace{Created: at(deliveries / 2), ID: "msg_050000"}}, page},
+		{"failed", api.DeliveriesQuery{State: notify.Failed}, page},
+		{"none in a state", api.DeliveriesQuery{State: notify.RefusedState}, 0},
+		{"a rare channel", api.DeliveriesQuery{Channel: "rare"}, 1},
+		{"failed of a channel without", api.DeliveriesQuery{Channel: "channel-1", State: notify.Failed}, 0},
+	} {
+		query.q.Limit = page
+		b.Run(query.name, func(b *testing.B) {
+			for b.Loop() {
+				if found, err := s.Deliveries(b.Context(), query.q); err != nil || len(found) != query.want {
+					b.Fatal(len(found), err)
+				}
+			}
+		})
+	}
+	b.Run("counts", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Counts(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -18,3 +18,7 @@ CREATE INDEX alerts_by_onset ON alerts (tenant, onset DESC, id);
 CREATE INDEX alerts_open ON alerts (tenant, onset DESC, id) WHERE cleared IS NULL;
 CREATE INDEX alerts_of_rule ON alerts (tenant, rule, onset DESC, id);
 CREATE INDEX alerts_returned ON alerts (tenant, onset DESC, id) WHERE cleared IS NOT NULL AND acknowledged IS NULL AND NOT historical;
+
+-- Of a hundred thousand deliveries, those of one channel are listed, and those that failed are counted, without reading their messages.
+CREATE INDEX notify_deliveries_by_channel ON notify_deliveries (channel, created, id);
+CREATE INDEX notify_deliveries_by_state_and_channel ON notify_deliveries (state, channel, created, id);
