@@ -160,7 +160,8 @@ type alertEvent struct {
 
 // alertEvents is the answer with the events of an alert.
 type alertEvents struct {
-	Items []alertEvent `json:"items" nullable:"false"`
+	Items     []alertEvent `json:"items" nullable:"false"`
+	Truncated bool         `json:"truncated,omitempty" doc:"There are later events, which are not listed: the alert itself says what it is now."`
 }
 
 func (s *server) listAlertEvents(ctx context.Context, in *alertInput) (*answer[alertEvents], error) {
@@ -171,7 +172,11 @@ func (s *server) listAlertEvents(ctx context.Context, in *alertInput) (*answer[a
 	if len(events) == 0 {
 		return nil, huma.Error404NotFound("no events of an alert " + iot.Quote(in.ID) + " are archived")
 	}
-	out := alertEvents{Items: make([]alertEvent, len(events))}
+	truncated := len(events) > MaxAlertEvents
+	if truncated {
+		events = events[:MaxAlertEvents]
+	}
+	out := alertEvents{Items: make([]alertEvent, len(events)), Truncated: truncated}
 	for i, e := range events {
 		out.Items[i] = alertEvent{e.Transition, e.State, e.Time, e.Value, e.Reason, e.Suppressed, e.SuppressedUntil, e.Actor, e.Comment}
 	}

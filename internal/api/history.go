@@ -21,7 +21,7 @@ type History interface {
 	Summaries(ctx context.Context, q SummariesQuery) ([]iot.WindowSummary, error)
 	// Alerts returns the last event of each alert, newest onset first and by id within an onset.
 	Alerts(ctx context.Context, q AlertsQuery) ([]ArchivedAlert, error)
-	// AlertEvents returns the events of one alert, oldest first, at most MaxAlertEvents; none if it is not known, or historical.
+	// AlertEvents returns the events of one alert, oldest first, at most MaxAlertEvents and one that says that there are more; none if it is not known, or historical.
 	AlertEvents(ctx context.Context, tenant iot.Tenant, id string) ([]AlertEvent, error)
 	// RaisedAlerts calls visit for each alert that was raised in [From, To), in the order of time, until visit returns false.
 	RaisedAlerts(ctx context.Context, q kpi.Query, visit func(*kpi.Raised) bool) error

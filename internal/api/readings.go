@@ -56,7 +56,7 @@ func (s *server) registerHistory(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "list-alert-events", Method: http.MethodGet, Path: Prefix + "/alerts/{id}/events", Tags: []string{"History"},
 		Summary: "List the events of an alert",
-		Description: "What became of one alert, oldest first: when it was raised, acknowledged, shelved, commented and cleared, and by whom. At most 1,000. They are kept as " +
+		Description: "What became of one alert, oldest first: when it was raised, acknowledged, shelved, commented and cleared, and by whom. At most 1,000: truncated says that there are more. They are kept as " +
 			"long as the alert.",
 		Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable},
 	}, s.listAlertEvents)

@@ -190,6 +190,19 @@ func TestTheEventsOfAnAlert(t *testing.T) {
 	checkProblem(t, request(h, "GET", "/api/v1/alerts/none/events"), http.StatusNotFound, "no events")
 }
 
+func TestAStoryThatIsTooLongSaysSo(t *testing.T) {
+	for n, truncated := range map[int]bool{api.MaxAlertEvents: false, api.MaxAlertEvents + 1: true} {
+		h := newAPI(t, plant{}, &archive{events: map[string][]api.AlertEvent{"a1": make([]api.AlertEvent, n)}}, nil)
+		story := get[struct {
+			Items     []struct{}
+			Truncated bool
+		}](t, h, "/api/v1/alerts/a1/events")
+		if len(story.Items) != api.MaxAlertEvents || story.Truncated != truncated {
+			t.Errorf("of %d events: got %d, truncated %v, want %d, %v", n, len(story.Items), story.Truncated, api.MaxAlertEvents, truncated)
+		}
+	}
+}
+
 // Where a rule cannot judge what devices send is said with the rule: since when, of which value, and why.
 func TestARuleThatFailsSaysWhere(t *testing.T) {
 	r := newRegistry()

@@ -150,7 +150,7 @@ func (s *Store) AlertEvents(ctx context.Context, tenant iot.Tenant, id string) (
 			return nil
 		}, `SELECT e.state, e.life, e.time, e.value, e.reason, e.suppressed, e.suppressed_until, e.actor, e.comment
 			FROM alerts a JOIN alert_events e ON e.id = a.id AND e.epoch = a.epoch
-			WHERE a.id = $1 AND a.tenant = $2 ORDER BY e.position LIMIT $3`, id, string(tenant), api.MaxAlertEvents)
+			WHERE a.id = $1 AND a.tenant = $2 ORDER BY e.position LIMIT $3`, id, string(tenant), api.MaxAlertEvents+1)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read events of an alert: %w", err)
