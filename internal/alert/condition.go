@@ -17,6 +17,8 @@ const (
 	Violated
 	// Safe readings clear it.
 	Safe
+	// Unknown changes nothing: what is pending stays pending, and what is open stays open. Something that the condition needs is not known.
+	Unknown
 )
 
 // judgement is a Verdict and the number that it is about: the reading's value or, for a statistic, that. median is what Deviation has compared the value

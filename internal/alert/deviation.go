@@ -26,8 +26,13 @@ func (e *Engine) reference(set *Set, r *iot.Reading) (median float64, ok bool) {
 	return e.references.Reference(set.peers, r)
 }
 
-// moved reports whether the device has other peers than when an alert of the kind Deviation was raised. With the median of these nobody can say any more
-// whether that alert is over: where the device is now there may be none, for ever.
+// byPeers reports whether what the rule judges depends on other devices of the same area.
+func (rule *compiled) byPeers() bool {
+	return rule.Kind == iot.Deviation || rule.program != nil && len(rule.program.Points()) > 0
+}
+
+// moved reports whether the device is in another area than when an alert was raised by the other devices there. By those of now nobody can say whether that
+// alert is over: there may be no median, or none of the points, for ever.
 func (set *Set) moved(raised *iot.Alert) bool {
 	area := raised.Area
 	if area == "" {

@@ -29,6 +29,8 @@ type Engine struct {
 
 	// references is what JudgeBy has set, nil for nothing.
 	references References
+	// points is what JudgeByPoints has set, nil for nothing.
+	points Points
 
 	// programs holds the expressions by the names of their rules.
 	programs map[string]*expression.Program

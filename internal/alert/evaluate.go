@@ -34,6 +34,9 @@ func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out 
 					set.fails(states, rule, failed, r, out)
 					continue
 				}
+				if judged.Verdict == Unknown {
+					continue
+				}
 				set.works(states, rule, r, out)
 			}
 			set.advance(states, rule, judged, r, rule.Latch, out)
@@ -145,7 +148,7 @@ func (set *Set) violate(s *iot.AlertState, rule *compiled, judged judgement, r *
 	case elapsed(s.Onset, r.Time) < rule.For:
 	case s.Raised == nil:
 		raised := raise(&rule.Rule, set.messages(rule, judged, r), judged.value, r, s.Onset)
-		if rule.Kind == iot.Deviation {
+		if rule.byPeers() {
 			raised.Area = set.area
 		}
 		s.Raised = &raised
@@ -235,7 +238,7 @@ func (set *Set) retired(s *iot.AlertState) iot.ClearReason {
 		return iot.NotSelected
 	case rule.Kind != s.Condition || s.Raised != nil && s.Raised.Below != rule.JudgesBelow():
 		return iot.RuleChanged
-	case rule.Kind == iot.Deviation && s.Raised != nil && set.moved(s.Raised):
+	case rule.byPeers() && s.Raised != nil && set.moved(s.Raised):
 		return iot.RuleChanged
 	default:
 		return ""

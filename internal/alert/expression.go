@@ -26,6 +26,12 @@ func compileExpression(c *iot.Condition) (*expression.Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	points := program.Points()
+	for i := range points { // Nobody else has the program yet.
+		if err := iot.CheckPointName(&points[i]); err != nil {
+			return nil, iot.Invalid("expression", "the name of a point: %v", err)
+		}
+	}
 	switch needs := program.NeedsStatistics(); {
 	case needs && c.Within == 0:
 		return nil, iot.Invalid("within", "missing: the expression has a statistic, which is of a time")
@@ -52,6 +58,7 @@ func (rule *compiled) express(set *Set, memory []iot.ConditionPoint, r *iot.Read
 			in.Area = string(r.Location.Area())
 		}
 	}
+	rule.lookUp(&in, set, r)
 	between := judgement{Verdict: Between, value: r.Value}
 	if rule.program.NeedsPrevious() || rule.program.NeedsStatistics() {
 		var known bool
@@ -61,6 +68,8 @@ func (rule *compiled) express(set *Set, memory []iot.ConditionPoint, r *iot.Read
 	}
 	violated, err := rule.program.Run(&in)
 	switch {
+	case errors.Is(err, expression.ErrMissing):
+		return judgement{Verdict: Unknown, value: r.Value}, memory, nil
 	case err != nil:
 		return between, memory, err
 	case violated:

@@ -48,8 +48,8 @@ func (set *Set) evaluatePast(run *iot.PastRun, live *iot.RuleStates, r *iot.Read
 	events := pastOutput{Output: out, run: run}
 	for i := range set.rules {
 		rule := &set.rules[i]
-		if rule.Kind == iot.Deviation {
-			continue // Nobody knows the median of then.
+		if rule.byPeers() {
+			continue // Nobody knows the median, or the points, of then.
 		}
 		if open := find(live.Alerts, rule.Name); open >= 0 && isPartOf(r, live.Alerts[open].Raised) {
 			continue

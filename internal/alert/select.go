@@ -19,8 +19,10 @@ type Set struct {
 	// device.
 	area   iot.Area
 	labels map[string]string
-	// peers are those of the device, for rules of the kind Deviation. A set with such a rule is shared by no other device.
-	peers iot.Peers
+	// peers are those of the device, for rules of the kind Deviation and expressions with points, and points is what these are. A set with such a rule is shared
+	// by no other device.
+	peers  iot.Peers
+	points Points
 	// muted means that the device is retired: no rule watches it, and its silence raises no alert.
 	muted bool
 }
@@ -81,7 +83,7 @@ func (of *typeRules) compilePlain(e *Engine) {
 	for i := range of.rules {
 		rule := &of.rules[i]
 		byID = byID || len(rule.Devices) > 0
-		of.byLocation = of.byLocation || rule.Area != "" || rule.Kind == iot.Deviation
+		of.byLocation = of.byLocation || rule.Area != "" || rule.Kind == iot.Deviation || len(e.pointsOf(rule)) > 0
 		for j := range rule.Except {
 			byID = byID || len(rule.Except[j].Devices) > 0
 			of.byLocation = of.byLocation || rule.Except[j].Area != ""
@@ -106,7 +108,7 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 	if set.muted {
 		key = append(key, iot.MaxRules) // No rule has this index.
 	}
-	own, personal, deviates := false, false, false
+	own, personal, withPeers := false, false, false
 	for i := range of.rules {
 		rule := &of.rules[i]
 		selected := func(s *iot.Selector) bool { return selects(s, r.Tenant, area, entry.Labels, r.ID) }
@@ -127,20 +129,28 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 		set.rules = append(set.rules, c)
 		set.remembers = set.remembers || c.step != nil || c.program != nil
 		personal = personal || c.program != nil
-		deviates = deviates || c.Kind == iot.Deviation
+		withPeers = withPeers || c.Kind == iot.Deviation || len(e.pointsOf(rule)) > 0
 	}
 	if !own {
 		set = e.share(string(key), set)
 	}
-	if deviates || personal && (entry.Area != "" || len(entry.Labels) > 0) {
+	if withPeers || personal && (entry.Area != "" || len(entry.Labels) > 0) {
 		of := *set
 		of.area, of.labels = entry.Area, entry.Labels
-		if deviates {
-			of.peers = iot.Peers{Tenant: r.Tenant, Area: area, Type: r.Type}
+		if withPeers {
+			of.peers, of.points = iot.Peers{Tenant: r.Tenant, Area: area, Type: r.Type}, e.points
 		}
 		return &of
 	}
 	return set
+}
+
+// pointsOf returns the names of the points to which the rule's expression refers.
+func (e *Engine) pointsOf(rule *iot.Rule) []string {
+	if program := e.programs[rule.Name]; program != nil {
+		return program.Points()
+	}
+	return nil
 }
 
 func compile(rule *iot.Rule, program *expression.Program) compiled {

@@ -40,6 +40,7 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 	m.consumer.Unreferenced(counts.Unreferenced)
 	m.consumer.LeftOut(counts.LeftOut)
 	m.consumer.Ended(counts.Ended)
+	m.consumer.Points(counts.PointsMissing, counts.PointsLeftOut)
 	if counts.SetBack > 0 {
 		m.consumer.SetBack()
 	}

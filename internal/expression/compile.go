@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -149,7 +150,7 @@ var textsByName = map[string]textFunc{
 }
 
 // names are all of both, and the objects, for errors.
-const names = "value, threshold, previous, elapsed, average, minimum, maximum, count, device, type, area, unit, quality, labels and metadata"
+const names = "value, threshold, previous, elapsed, average, minimum, maximum, count, device, type, area, unit, quality, labels, metadata and point"
 
 func (c *compiler) name(n *ast.IdentifierNode) (typed, error) {
 	switch n.Value {
@@ -159,6 +160,8 @@ func (c *compiler) name(n *ast.IdentifierNode) (typed, error) {
 		c.uses.statistics = true
 	case "area":
 		c.uses.area = true
+	case "point":
+		return typed{}, c.wrong(n, "point needs a name, such as point(\"pressure\").value")
 	case "labels", "metadata":
 		return typed{}, c.wrong(n, "%s needs a name, such as %s.model", n.Value, n.Value)
 	}
@@ -173,10 +176,13 @@ func (c *compiler) name(n *ast.IdentifierNode) (typed, error) {
 
 // member compiles labels.x, labels["x"] and metadata.x.
 func (c *compiler) member(n *ast.MemberNode) (typed, error) {
-	object, ok := n.Node.(*ast.IdentifierNode)
 	property, constant := n.Property.(*ast.StringNode)
+	if call, ok := n.Node.(*ast.CallNode); ok && isPoint(call) && !n.Optional {
+		return c.point(n, call)
+	}
+	object, ok := n.Node.(*ast.IdentifierNode)
 	if !ok || !constant || n.Optional || object.Value != "labels" && object.Value != "metadata" {
-		return typed{}, c.wrong(n, "only labels and metadata have parts, such as labels.line or labels[\"line\"]")
+		return typed{}, c.wrong(n, "only labels, metadata and points have parts, such as labels.line, labels[\"line\"] or point(\"pressure\").value")
 	}
 	key := property.Value
 	if object.Value == "labels" {
@@ -191,6 +197,64 @@ func (c *compiler) member(n *ast.MemberNode) (typed, error) {
 		return typed{number: func(s *state) float64 { return s.BatteryLevel }}, nil
 	}
 	return typed{}, c.wrong(n.Property, "unknown name %q; metadata has model, firmware and battery_level", key)
+}
+
+func isPoint(call *ast.CallNode) bool {
+	callee, ok := call.Callee.(*ast.IdentifierNode)
+	return ok && callee.Value == "point"
+}
+
+// point compiles point("x").value and point("x").age.
+func (c *compiler) point(n *ast.MemberNode, call *ast.CallNode) (typed, error) {
+	// The nodes of the call.
+	if c.nodes += 2; c.nodes > MaxNodes {
+		return typed{}, c.wrong(n, "more than %d names, constants, operators and calls", MaxNodes)
+	}
+	if len(call.Arguments) != 1 {
+		return typed{}, c.wrong(call, "point takes the name of one point (got %d)", len(call.Arguments))
+	}
+	text, ok := call.Arguments[0].(*ast.StringNode)
+	if !ok {
+		return typed{}, c.wrong(call.Arguments[0], "must be the name of a point in quotation marks, so that its value can be there when it is needed")
+	}
+	name := text.Value
+	if wrong := checkPointName(name); wrong != "" {
+		return typed{}, c.wrong(text, "the name of the point: %s", wrong)
+	}
+	at := slices.Index(c.uses.points, name)
+	if at < 0 {
+		if at = len(c.uses.points); at == MaxPoints {
+			return typed{}, c.wrong(text, "more than %d points", MaxPoints)
+		}
+		c.uses.points = append(c.uses.points, name)
+	}
+	property, _ := n.Property.(*ast.StringNode)
+	switch {
+	case property != nil && property.Value == "value":
+		return typed{number: func(s *state) float64 {
+			value := s.Points[at].Value
+			s.missing = s.missing || math.IsNaN(value)
+			return value
+		}}, nil
+	case property != nil && property.Value == "age":
+		return typed{number: func(s *state) float64 { return s.Points[at].Age }}, nil
+	}
+	return typed{}, c.wrong(n.Property, "a point has value and age")
+}
+
+// checkPointName returns what is wrong with a name, as far as it can be seen, "" for nothing.
+func checkPointName(name string) string {
+	switch {
+	case name == "":
+		return "missing"
+	case len(name) > MaxPointName:
+		return fmt.Sprintf("longer than %d bytes (got %d)", MaxPointName, len(name))
+	case strings.TrimSpace(name) != name:
+		return "has white space around it"
+	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "has a character that is not visible"
+	}
+	return ""
 }
 
 func (c *compiler) unary(n *ast.UnaryNode) (typed, error) {
@@ -252,8 +316,10 @@ func (c *compiler) call(n ast.Node, name string, arguments []ast.Node) (typed, e
 	single := map[string]func(float64) float64{"abs": math.Abs, "ceil": math.Ceil, "floor": math.Floor, "round": math.Round}[name]
 	several := map[string]func(a, b float64) float64{"min": least, "max": greatest}[name]
 	switch {
+	case name == "point":
+		return typed{}, c.wrong(n, "a point has value and age, such as point(\"pressure\").value")
 	case single == nil && several == nil:
-		return typed{}, c.wrong(n, "unknown function %q; there are abs, ceil, floor, round, min and max", name)
+		return typed{}, c.wrong(n, "unknown function %q; there are abs, ceil, floor, round, min, max and point", name)
 	case single != nil && len(arguments) != 1:
 		return typed{}, c.wrong(n, "%s takes one number (got %d)", name, len(arguments))
 	case len(arguments) == 0:
@@ -368,7 +434,7 @@ func (c *compiler) arithmetic(n *ast.BinaryNode) (typed, error) {
 	}
 	failure := c.wrong(n, "the result of %s is not a finite number", n.Operator)
 	finite := func(s *state, result float64) float64 {
-		if result-result != 0 && s.failed == nil { // Not a number, or infinite.
+		if result-result != 0 && s.failed == nil && !s.missing { // Not a number, or infinite.
 			s.failed = failure
 		}
 		return result

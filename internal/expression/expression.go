@@ -13,6 +13,12 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
+// MaxPoints is the maximum number of points in an expression, and MaxPointName the maximum length of the name of one in bytes.
+const (
+	MaxPoints    = 8
+	MaxPointName = 128
+)
+
 // MaxNodes is the maximum number of names, constants, operators and calls in an expression.
 const MaxNodes = 200
 
@@ -33,7 +39,19 @@ type Input struct {
 	// a battery: every comparison with it is false, but for !=.
 	Model, Firmware string
 	BatteryLevel    float64
+	// Points are those of Program.Points, in that order: point("x").value and point("x").age.
+	Points [MaxPoints]Point
 }
+
+// Point is another point of the same machine. Value is not a number if it has none: what needs the value then has no result; see ErrMissing.
+// Age is the seconds since its device has sent, MaxAge if nobody knows.
+type Point struct{ Value, Age float64 }
+
+// MaxAge is the maximum of Point.Age: a day.
+const MaxAge = 86_400.0
+
+// ErrMissing is returned by Run if the result depends on the value of a point that has none.
+var ErrMissing = errors.New("a point of the machine has no value")
 
 // Error is what is wrong with an expression, and where: Line and Column count from 1, in characters.
 type Error struct {
@@ -53,7 +71,13 @@ type Program struct {
 }
 
 // uses is what of an Input an expression needs.
-type uses struct{ previous, statistics, area bool }
+type uses struct {
+	previous, statistics, area bool
+	points                     []string
+}
+
+// Points returns the names of the points that the expression needs, at most MaxPoints.
+func (p *Program) Points() []string { return p.uses.points }
 
 // NeedsPrevious reports whether the expression needs Input.Previous or Input.Elapsed.
 func (p *Program) NeedsPrevious() bool { return p.uses.previous }
@@ -94,20 +118,24 @@ func Compile(text string) (program *Program, err error) {
 	return program, nil
 }
 
-// state is one evaluation. failed is the first calculation whose result was no finite number.
+// state is one evaluation. failed is the first calculation whose result was no finite number, missing that the value of a point is needed that has none.
 type state struct {
 	Input
-	failed *Error
+	failed  *Error
+	missing bool
 }
 
-// Run evaluates the expression. The error is an *Error that says which calculation had no finite result; it must not be changed.
+// Run evaluates the expression. The error is ErrMissing, or an *Error that says which calculation had no finite result; it must not be changed.
 func (p *Program) Run(in *Input) (bool, error) {
 	s := p.states.Get().(*state) //nolint:errcheck // Only New fills the pool.
-	s.Input, s.failed = *in, nil
-	result, failed := p.truth(s), s.failed
+	s.Input, s.failed, s.missing = *in, nil, false
+	result, failed, missing := p.truth(s), s.failed, s.missing
 	p.states.Put(s)
-	if failed != nil {
+	switch {
+	case failed != nil:
 		return false, failed
+	case missing:
+		return false, ErrMissing
 	}
 	return result, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ var input = expression.Input{
 	Value: 28.5, Threshold: 28, Previous: 20, Elapsed: 5, Average: 25, Minimum: 20, Maximum: 30, Count: 12,
 	DeviceID: "oven-4", Type: "temperature_sensor", Area: "A栋/2/line 1", Unit: "°C", Quality: "good",
 	Labels: map[string]string{"line": "test", "maker": "ACME"}, Model: "T-1000", Firmware: "1.2", BatteryLevel: math.NaN(),
+	Points: [expression.MaxPoints]expression.Point{{3, 2}, {-4, 100}},
 }
 
 func TestExpressions(t *testing.T) {
@@ -47,6 +49,9 @@ func TestExpressions(t *testing.T) {
 		`(value > 1) == (value > 2)`:                                  true,
 		"if value > 28 {\n  previous < 21\n} else {\n false }":        true,
 		`value > 0x10 and 1_000 > 1e2`:                                true,
+		`point("压力").value > 2 and point("压力").age < 10`:              true,
+		`value - point("a").value * point("b").value == 40.5`:         true, // The first is a, the second b.
+		`point('a')["value"] == 3`:                                    true,
 	} {
 		program, err := expression.Compile(text)
 		if err != nil {
@@ -70,11 +75,11 @@ func TestWhatIsWrongWithAnExpressionIsSaidWithItsPlace(t *testing.T) {
 		`value == "3"`:                    "line 1, column 7: a number is never a text",
 		`type > "a"`:                      "line 1, column 1: must be a number; it is a text",
 		`labels`:                          "column 1: labels needs a name",
-		`labels.a.b == ""`:                "only labels and metadata have parts",
-		`labels[type] == ""`:              "only labels and metadata have parts",
+		`labels.a.b == ""`:                "only labels, metadata and points have parts",
+		`labels[type] == ""`:              "only labels, metadata and points have parts",
 		`labels?.a == ""`:                 "not possible in a rule",
 		`metadata.maker == ""`:            `column 10: unknown name "maker"; metadata has`,
-		`device.name == ""`:               "only labels and metadata have parts",
+		`device.name == ""`:               "only labels, metadata and points have parts",
 		`now() > 3`:                       `column 1: unknown function "now"`,
 		`all([1, 2], # > 1)`:              `unknown function "all"`,
 		`len(labels) > 1`:                 `unknown function "len"`,
@@ -83,7 +88,7 @@ func TestWhatIsWrongWithAnExpressionIsSaidWithItsPlace(t *testing.T) {
 		`let x = 1; x > 0`:                "not possible in a rule",
 		`value > 1; value > 2`:            "not possible in a rule",
 		`[1, 2] == [1]`:                   "not possible in a rule",
-		`{"a": 1}.a == 1`:                 "only labels and metadata have parts",
+		`{"a": 1}.a == 1`:                 "only labels, metadata and points have parts",
 		`type[0:2] == ""`:                 "not possible in a rule",
 		`nil == nil`:                      "not possible in a rule",
 		`value ?? 3 > 1`:                  `Operator (>) and coalesce expressions`,
@@ -96,9 +101,22 @@ func TestWhatIsWrongWithAnExpressionIsSaidWithItsPlace(t *testing.T) {
 		`value in type`:                   "in needs labels, or a list",
 		`value in [1, "a"]`:               "column 14: must be a number; it is a text",
 		`value.abs() > 1`:                 "not possible in a rule",
-		`$env.value > 1`:                  "only labels and metadata have parts",
+		`$env.value > 1`:                  "only labels, metadata and points have parts",
 		"value > 1\xff":                   "line 1, column 1: not valid UTF-8",
-		`value > 99999999999999999999`:    "invalid integer literal",
+		"value > 1 and\n point":           `line 2, column 2: point needs a name, such as point("pressure").value`,
+		`point("a") > 1`:                  `column 1: a point has value and age, such as point("pressure").value`,
+		`point("a").unit == ""`:           `column 12: a point has value and age`,
+		`point("a")[type] > 1`:            `column 12: a point has value and age`,
+		`point("a")?.value > 1`:           "not possible in a rule",
+		`point().value > 1`:               `column 1: point takes the name of one point (got 0)`,
+		`point("a", "b").value > 1`:       `column 1: point takes the name of one point (got 2)`,
+		`point(type).value > 1`:           `column 7: must be the name of a point in quotation marks`,
+		`point("").value > 1`:             `column 7: the name of the point: missing`,
+		`point("a\x1fb").value > 1`:       `column 7: the name of the point: `,
+		`point("` + strings.Repeat("x", 257) + `").age > 1`: `column 7: the name of the point: `,
+		`[point("1").age, point("2").age] == 0`:             "not possible in a rule",
+		`max(point("1").age, point("2").age, point("3").age, point("4").age, point("5").age, point("6").age, point("7").age, point("8").age, point("8").age, point("9").age) > 1`: "column 155: more than 8 points",
+		`value > 99999999999999999999`:                     "invalid integer literal",
 		`value > 1` + strings.Repeat(" and value > 1", 67): "more than 200 names, constants, operators and calls",
 	} {
 		_, err := expression.Compile(text)
@@ -164,13 +182,21 @@ type library struct {
 		Firmware     string  `expr:"firmware"`
 		BatteryLevel float64 `expr:"battery_level"`
 	} `expr:"metadata"`
+	// Point has the points in the order of their names, a and b.
+	Point func(string) libraryPoint `expr:"point"`
 }
 
-func toLibrary(in *expression.Input) *library {
+type libraryPoint struct {
+	Value float64 `expr:"value"`
+	Age   float64 `expr:"age"`
+}
+
+func toLibrary(in *expression.Input, points []string) *library {
 	l := &library{
 		Value: in.Value, Threshold: in.Threshold, Previous: in.Previous, Elapsed: in.Elapsed, Average: in.Average, Minimum: in.Minimum,
 		Maximum: in.Maximum, Count: in.Count, DeviceID: in.DeviceID, Type: in.Type, Area: in.Area, Unit: in.Unit, Quality: in.Quality, Labels: in.Labels,
 	}
+	l.Point = func(name string) libraryPoint { return libraryPoint(in.Points[slices.Index(points, name)]) }
 	l.Metadata.Model, l.Metadata.Firmware, l.Metadata.BatteryLevel = in.Model, in.Firmware, in.BatteryLevel
 	return l
 }
@@ -179,7 +205,7 @@ func toLibrary(in *expression.Input) *library {
 func drawExpression(t *rapid.T, kind string, depth int) string {
 	draw := func(kind string) string { return drawExpression(t, kind, depth-1) }
 	leaves := map[string][]string{
-		"n": {"value", "threshold", "previous", "elapsed", "average", "minimum", "maximum", "count", "metadata.battery_level", "0.0", "1.5", "20.0", "1e3"},
+		"n": {"value", "threshold", "previous", "elapsed", "average", "minimum", "maximum", "count", "metadata.battery_level", `point("a").value`, `point("b").value`, `point("a").age`, "0.0", "1.5", "20.0", "1e3"},
 		"t": {"device", "type", "area", "unit", "quality", "labels.line", `labels["none"]`, "metadata.model", "metadata.firmware", `"good"`, `"test"`, `"t"`, `""`},
 		"b": {"true", "false"},
 	}[kind]
@@ -235,11 +261,11 @@ func TestExpressionsMeanWhatTheyMeanInTheLibrary(t *testing.T) {
 		}
 		in := input
 		in.BatteryLevel = 80 // The library's min and max may ignore what is not a number.
-		for _, number := range []*float64{&in.Value, &in.Previous, &in.Average} {
+		for _, number := range []*float64{&in.Value, &in.Previous, &in.Average, &in.Points[0].Value, &in.Points[1].Age} {
 			*number = rapid.SampledFrom([]float64{0, 1.5, 20, -3, 28.5}).Draw(t, "number")
 		}
 		got, err := program.Run(&in)
-		want, theirErr := expr.Run(theirs, toLibrary(&in))
+		want, theirErr := expr.Run(theirs, toLibrary(&in, program.Points()))
 		if err != nil {
 			return
 		}
@@ -282,6 +308,43 @@ func FuzzExpression(f *testing.F) {
 	})
 }
 
+// What depends on the value of a point that has none has no result. What does not need it has one, such as what asks for its age before.
+func TestAPointWithoutAValue(t *testing.T) {
+	in := input
+	in.Points[0] = expression.Point{Value: math.NaN(), Age: expression.MaxAge}
+	for text, want := range map[string]error{
+		`point("a").value > 2`:                                  expression.ErrMissing,
+		`point("a").value <= 2`:                                 expression.ErrMissing,
+		`not (point("a").value > 2)`:                            expression.ErrMissing,
+		`point("a").value / 2 + 1 > 0`:                          expression.ErrMissing, // And not that the result of / is no number.
+		`max(point("a").value, 3) > 2`:                          expression.ErrMissing,
+		`value in [1, point("a").value]`:                        expression.ErrMissing,
+		`point("a").age < 60 and point("a").value > 2`:          nil,
+		`(point("a").age < 60 ? point("a").value : 7) == 7`:     nil,
+		`point("a").age / 3600 == 24 or point("a").value > 2`:   nil,
+		`value > 2 or point("a").value > 2`:                     nil,
+		`point("a").value > 2 or value > 2`:                     expression.ErrMissing,
+		`metadata.battery_level < 2 and point("a").value > 2`:   nil,
+		`point("a").age > 0 ? value < 2 : point("a").value > 2`: nil,
+		`point("a").age >= 86400 and point("b").age == 100`:     nil,
+	} {
+		program, err := expression.Compile(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := program.Run(&in); err != want {
+			t.Errorf("%s: got %v, want %v", text, err, want)
+		}
+	}
+	program, err := expression.Compile(`point("a").value + value / 0 > 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = program.Run(&in); err != expression.ErrMissing {
+		t.Errorf("got %v, want that the point is missing", err)
+	}
+}
+
 func TestRunningAllocatesNothing(t *testing.T) {
 	program, err := expression.Compile(`labels.line in ["a", "test"] and area startsWith "A" and (value - average) / max(elapsed, 1) > 2`)
 	if err != nil {
@@ -298,6 +361,7 @@ func BenchmarkRun(b *testing.B) {
 		`value > 28`,
 		`value > threshold && previous <= threshold`,
 		`labels.line == "test" ? value > 50 : (value - previous) / elapsed > 5 && area startsWith "A"`,
+		`value - point("a").value > 5 && point("a").age < 10`,
 	} {
 		b.Run(text, func(b *testing.B) {
 			program, err := expression.Compile(text)
@@ -315,7 +379,7 @@ func BenchmarkRun(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			in := toLibrary(&input)
+			in := toLibrary(&input, []string{"a"})
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := expr.Run(program, in); err != nil {

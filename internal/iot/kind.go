@@ -23,6 +23,8 @@ const (
 	KindOutage Kind = "outage"
 	// KindReference is a Reference, whose key is the Peers.
 	KindReference Kind = "reference"
+	// KindPoints is Points, whose key is the Machine.
+	KindPoints Kind = "points"
 	// KindLevel has no value. It enables the level that it has itself: from it on, what is committed may be of that level, which
 	// older programs do not know.
 	KindLevel Kind = "level"
@@ -51,7 +53,7 @@ func (k Kind) String() string {
 // understand such a record must not go on behind it. Any other record that it does not understand may be skipped.
 func (k Kind) Deciding() bool {
 	switch k {
-	case KindDevice, KindCommand, KindRule, KindSettings, KindLevel, KindOutage, KindReference:
+	case KindDevice, KindCommand, KindRule, KindSettings, KindLevel, KindOutage, KindReference, KindPoints:
 		return true
 	}
 	return false

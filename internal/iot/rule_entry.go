@@ -108,6 +108,12 @@ func (r *Rule) normalizeExcept() error {
 func (e *RuleEntry) Level() uint8 {
 	r := &e.Rule
 	switch r.Kind {
+	case Expression:
+		// Not more exact than that: only package expression knows what is a call. A rule for which that is too high waits for the end of an upgrade in vain.
+		if strings.Contains(r.Expression, "point") {
+			return RuleLevelPoints
+		}
+		return RuleLevelStatistics
 	case Deviation:
 		return RuleLevelDeviation
 	case Threshold, Rise, Fall, Stuck:
@@ -128,6 +134,8 @@ const (
 	RuleLevelStatistics = 2
 	// RuleLevelDeviation adds conditions about the deviation from a median.
 	RuleLevelDeviation = 3
+	// RuleLevelPoints adds expressions of other points of the same machine.
+	RuleLevelPoints = 4
 )
 
 // normalize checks the selector and puts its texts into canonical form; empty lists and maps become nil.

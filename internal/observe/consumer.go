@@ -28,10 +28,10 @@ func (p *Producer) Failed(readings int) { p.failed.Add(float64(readings)) }
 
 // Consumer holds the metrics of the processor.
 type Consumer struct {
-	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, failures, refused, unreferenced, leftOut, ended prometheus.Counter
-	rejected, alerts, transactions                                                                                                       *family
-	step, age                                                                                                                            prometheus.Histogram
-	lag, failing                                                                                                                         *prometheus.GaugeVec
+	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, failures, refused, unreferenced, leftOut, ended, pointsMissing, pointsLeftOut prometheus.Counter
+	rejected, alerts, transactions                                                                                                                                     *family
+	step, age                                                                                                                                                          prometheus.Histogram
+	lag, failing                                                                                                                                                       *prometheus.GaugeVec
 }
 
 func newConsumer(auto promauto.Factory) Consumer {
@@ -55,6 +55,9 @@ func newConsumer(auto promauto.Factory) Consumer {
 		leftOut: counter(auto, "iot_consumer_references_left_out_total", "Medians that were not put in force, because a partition had too many."),
 		ended: counter(auto, "iot_consumer_references_ended_total",
 			"Medians that have ended without another one, although a rule of the kind deviation is in force."),
+		pointsMissing: counter(auto, "iot_consumer_points_missing_total",
+			"Times that the expression of a rule has asked for a point of a machine that has no good value."),
+		pointsLeftOut: counter(auto, "iot_consumer_points_left_out_total", "Points of machines that were not put in force, because there were too many."),
 		refused: counter(auto, "iot_consumer_commands_refused_total",
 			"Commands of people that were not executed, because something else had happened since or they had been executed before."),
 		rejected: newFamily(auto, "iot_consumer_messages_rejected_total", "Messages moved to the dead-letter queue, by the invalid field.", "field",
@@ -110,6 +113,12 @@ func (c *Consumer) LeftOut(medians int64) { c.leftOut.Add(float64(medians)) }
 
 // Ended counts the medians that have ended without another one.
 func (c *Consumer) Ended(medians int64) { c.ended.Add(float64(medians)) }
+
+// Points counts how often a point without a good value was asked for, and the points that were not put in force, because there were too many.
+func (c *Consumer) Points(missing, leftOut int64) {
+	c.pointsMissing.Add(float64(missing))
+	c.pointsLeftOut.Add(float64(leftOut))
+}
 
 // Refused counts commands that were not executed.
 func (c *Consumer) Refused(commands int64) { c.refused.Add(float64(commands)) }

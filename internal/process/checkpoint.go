@@ -30,8 +30,11 @@ const (
 	// LevelDeviation means that rules may be of iot.RuleLevelDeviation, and that records say of which medians values must not deviate. A program of
 	// a lower level would leave its partitions at such a record.
 	LevelDeviation = 7
+	// LevelPoints means that rules may be of iot.RuleLevelPoints, and that records have the points of machines to which their expressions refer. A program
+	// of a lower level would leave its partitions at such a record.
+	LevelPoints = 8
 	// MaxLevel is the highest level that this version knows.
-	MaxLevel = LevelDeviation
+	MaxLevel = LevelPoints
 )
 
 // NewerError is returned for a checkpoint of a level that this version does not know.

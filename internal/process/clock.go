@@ -53,6 +53,7 @@ func (p *Partition) advanceBehind(appended time.Time, out Output) {
 	p.keepLengths(p.next)
 	p.setBackOutages(p.clock.Sub(appended))
 	p.setBackReferences(p.clock.Sub(appended))
+	p.setBackPoints(p.clock.Sub(appended))
 	p.clock, p.behind = appended, time.Time{}
 	p.compileByDesign()
 	p.fleet.SetBack(appended)

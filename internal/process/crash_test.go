@@ -65,6 +65,7 @@ func drawRule(t *rapid.T, j *journal, now float64) {
 				{Kind: iot.Rise, Threshold: 5, Within: 20 * time.Second}, {Kind: iot.Stuck, Within: 5 * time.Second},
 				{Kind: iot.NoData, Within: 30 * time.Second}, {Kind: iot.Maintenance}, {Kind: iot.Deviation, Threshold: 3, Hysteresis: 1},
 				{Kind: iot.Expression, Expression: "100 / (value - 20) > 12"}, // It fails on many of the values.
+				{Kind: iot.Expression, Expression: `value > point("pump").value and (point("valve").age < 10 or point("valve").value > 25)`},
 			}).Draw(t, "condition")
 			if r.Kind == iot.NoData {
 				r.For = 0
@@ -108,7 +109,7 @@ func drawLimits(t *rapid.T) *iot.Limits {
 	}
 }
 
-// ofTenant makes the devices of the readings from an offset on, those that are to be forgotten, silent parents, and medians, those of a tenant.
+// ofTenant makes the devices of the readings from an offset on, those that are to be forgotten, silent parents, medians and points, those of a tenant.
 func (j *journal) ofTenant(from int, tenant iot.Tenant) {
 	for i := from; i < len(*j); i++ {
 		var r iot.Reading
@@ -122,6 +123,13 @@ func (j *journal) ofTenant(from int, tenant iot.Tenant) {
 			}
 			peers.Tenant = tenant
 			rec.Key = wire.AppendPeersKey(nil, peers)
+		case rec.Kind == iot.KindPoints:
+			machine, err := wire.DecodeMachineKey(rec.Key)
+			if err != nil {
+				panic(err)
+			}
+			machine.Tenant = tenant
+			rec.Key = wire.AppendMachineKey(nil, machine)
 		case rec.Kind == iot.KindReading && rec.Key == nil && wire.DecodeReading(rec.Value, &r) == nil && r.ID != "":
 			rec.Key = []byte(iot.Identity{Tenant: tenant, ID: r.ID}.String())
 		}
@@ -136,7 +144,7 @@ func drawJournal(t *rapid.T) journal {
 	now := 0.0
 	for range rapid.IntRange(1, 150).Draw(t, "records") {
 		before := len(j)
-		switch rapid.IntRange(0, 33).Draw(t, "kind") {
+		switch rapid.IntRange(0, 35).Draw(t, "kind") {
 		case 0:
 			now += float64(rapid.IntRange(1, 90).Draw(t, "silence"))
 			j.tick(now)
@@ -158,6 +166,8 @@ func drawJournal(t *rapid.T) journal {
 			drawOutage(t, &j, now)
 		case 32, 33:
 			drawReference(t, &j, now)
+		case 34, 35:
+			drawPoints(t, &j, now)
 		case 27:
 			j.reading(now, "a", now, 36)
 			j[len(j)-1].Key = []byte(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key"))
@@ -331,6 +341,9 @@ func conditionOptions(t fatal) *process.Options {
 		{Name: "jump", Severity: iot.Info, Condition: iot.Condition{Kind: iot.Expression, Expression: `abs(value - previous) > 5 and elapsed < 30 or area startsWith "B"`}},
 		{Name: "spread", Severity: iot.Info, Condition: iot.Condition{
 			Kind: iot.Expression, Expression: "maximum - minimum > 5 and 1 / (count - 4) < 1", Within: 10 * time.Second, // It fails with four values.
+		}},
+		{Name: "pair", Severity: iot.Info, For: 2 * time.Second, Condition: iot.Condition{
+			Kind: iot.Expression, Expression: `abs(value - previous) > 1 and value > point("pump").value`,
 		}},
 		{Name: "level", Selector: selector, Severity: iot.Info, ClearFor: time.Second, Condition: iot.Condition{
 			Kind: iot.LevelLimits, Hysteresis: 0.5, Levels: iot.Levels{1: {On: true, Limit: 20.5}, 2: {On: true, Limit: 29}, 3: {On: true, Limit: 30, Severity: iot.Critical}},

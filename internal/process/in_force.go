@@ -39,19 +39,20 @@ func (f *InForce) Share(sharing *iot.EntrySharing) {
 type inForceKey struct {
 	of wire.InForce
 	// rule is the name of a rule, since the offset of settings or limits, alert the id of an alert, command that of a command, peers those of a
-	// reference, device that of anything else; the others are zero.
+	// reference, machine that of points, device that of anything else; the others are zero.
 	rule    string
 	since   int64
 	alert   string
 	command string
 	device  iot.Identity
 	peers   iot.Peers
+	machine iot.Machine
 }
 
 func compareKeys(a, b inForceKey) int {
 	return cmp.Or(
 		cmp.Compare(a.of, b.of), cmp.Compare(a.rule, b.rule), cmp.Compare(a.since, b.since), cmp.Compare(a.alert, b.alert),
-		cmp.Compare(a.command, b.command), a.device.Compare(b.device), a.peers.Compare(b.peers),
+		cmp.Compare(a.command, b.command), a.device.Compare(b.device), a.peers.Compare(b.peers), a.machine.Compare(b.machine),
 	)
 }
 
@@ -69,6 +70,8 @@ func (k *inForceKey) append(dst []byte) []byte {
 		return wire.AppendOutcomeKey(dst, k.command)
 	case wire.ReferenceInForce:
 		return wire.AppendReferenceKey(dst, k.peers)
+	case wire.PointsInForce:
+		return wire.AppendPointsKey(dst, k.machine)
 	default:
 		return wire.AppendInForceKey(dst, k.of, k.device)
 	}
@@ -108,6 +111,12 @@ func DecodeInForce(key, value []byte) (InForce, error) {
 			reference, err = wire.DecodeReferenceInForce(value)
 		}
 		f.Position, f.value = reference.Position, &reference
+	case wire.PointsInForce:
+		var points iot.PointsInForce
+		if f.key.machine, err = wire.DecodeMachineKey(name); err == nil {
+			points, err = wire.DecodePointsInForce(value)
+		}
+		f.Position, f.value = points.Position, &points
 	default:
 		if f.key.device, err = wire.DecodeDeviceKey(name); err == nil {
 			err = f.decodeOfDevice(value)
@@ -157,7 +166,10 @@ type inForce struct {
 	outcomes outcomes
 	// references are by the peers, at most iot.MaxReferences.
 	references map[iot.Peers]*iot.ReferenceInForce
-	sharing    iot.EntrySharing
+	// points are by the machine, countPoints of them, at most iot.MaxPoints.
+	points      map[iot.Machine]*iot.PointsInForce
+	countPoints int
+	sharing     iot.EntrySharing
 	// changed has the keys of everything that was changed, or deleted, since it was published.
 	changed map[inForceKey]bool
 }
@@ -174,6 +186,7 @@ func newInForce() inForce {
 		outcomes: newOutcomes(),
 
 		references: make(map[iot.Peers]*iot.ReferenceInForce),
+		points:     make(map[iot.Machine]*iot.PointsInForce),
 		changed:    make(map[inForceKey]bool),
 	}
 }
@@ -202,6 +215,8 @@ func (p *Partition) RestoreInForce(f InForce) {
 	case *iot.ReferenceInForce:
 		p.inForce.references[f.key.peers] = value
 		p.endReferenceAt(value.Until())
+	case *iot.PointsInForce:
+		p.restorePoints(f.key.machine, value)
 	case *iot.Alert:
 		p.inForce.returned.add(value)
 	case *iot.Outcome:
@@ -217,6 +232,11 @@ func (f *inForce) change(of wire.InForce, device iot.Identity) {
 // changeReference marks the reference of peers as changed since it was published.
 func (f *inForce) changeReference(peers iot.Peers) {
 	f.changed[inForceKey{of: wire.ReferenceInForce, peers: peers}] = true
+}
+
+// changePoints marks the points of a machine as changed since they were published.
+func (f *inForce) changePoints(machine iot.Machine) {
+	f.changed[inForceKey{of: wire.PointsInForce, machine: machine}] = true
 }
 
 // changeReturned marks an alert that has cleared as changed since it was published.
@@ -298,6 +318,11 @@ func (f *inForce) append(dst []byte, key *inForceKey, at iot.Position) []byte {
 		if reference := f.references[key.peers]; reference != nil {
 			reference.Position = at
 			return wire.AppendReferenceInForce(dst, reference)
+		}
+	case wire.PointsInForce:
+		if points := f.points[key.machine]; points != nil {
+			points.Position = at
+			return wire.AppendPointsInForce(dst, points)
 		}
 	case wire.ReturnedInForce:
 		if cleared := f.returned.find(key.alert); cleared != nil { // Its position is that of the event.

@@ -32,14 +32,14 @@ func (rec *Record) known() bool {
 	switch rec.Kind {
 	case iot.KindReading:
 		return true
-	case iot.KindTick, iot.KindOutage, iot.KindReference:
+	case iot.KindTick, iot.KindOutage, iot.KindReference, iot.KindPoints:
 		return rec.Level <= 1
 	case iot.KindStatus:
 		return rec.Level <= iot.StatusLevelInterval
 	case iot.KindDevice:
 		return rec.Level <= iot.EntryLevelParent
 	case iot.KindRule:
-		return rec.Level <= iot.RuleLevelDeviation
+		return rec.Level <= iot.RuleLevelPoints
 	case iot.KindCommand:
 		return rec.Level <= iot.CommandLevelReset
 	case iot.KindSettings:

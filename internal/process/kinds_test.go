@@ -50,7 +50,8 @@ func TestNothingIsProcessedFromAnUnknownDecisionOn(t *testing.T) {
 		"a higher level of an entry":     {Kind: iot.KindDevice, Level: iot.EntryLevelParent + 1},
 		"a higher level of an outage":    {Kind: iot.KindOutage, Level: 2},
 		"a higher level of a reference":  {Kind: iot.KindReference, Level: 2},
-		"a higher level of a rule":       {Kind: iot.KindRule, Level: iot.RuleLevelDeviation + 1},
+		"a higher level of points":       {Kind: iot.KindPoints, Level: 2},
+		"a higher level of a rule":       {Kind: iot.KindRule, Level: iot.RuleLevelPoints + 1},
 		"a higher level":                 {Kind: iot.KindLevel, Level: process.MaxLevel + 1},
 	} {
 		var j journal

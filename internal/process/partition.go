@@ -29,6 +29,8 @@ type Partition struct {
 	judged iot.Alert
 	// referencesEnd is the earliest end of a reference in force, or one of an earlier reference, zero if there is none.
 	referencesEnd time.Time
+	// pointsEnd is the same for points.
+	pointsEnd time.Time
 	// engine evaluates the rules in force; nil until begin.
 	engine *alert.Engine
 
@@ -222,6 +224,8 @@ func (p *Partition) process(rec *Record, out Output) {
 		err = p.applyOutage(rec)
 	case kind == iot.KindReference:
 		err = p.applyReference(rec)
+	case kind == iot.KindPoints:
+		err = p.applyPoints(rec)
 	}
 	if err != nil {
 		p.reject(rec, err, out)
@@ -340,6 +344,9 @@ func (p *Partition) handleDue(out Output) {
 	}
 	if !p.referencesEnd.IsZero() && !p.referencesEnd.After(p.clock) {
 		p.endReferences()
+	}
+	if !p.pointsEnd.IsZero() && !p.pointsEnd.After(p.clock) {
+		p.endPoints()
 	}
 	p.moveDelayed(out)
 }

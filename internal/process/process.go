@@ -98,6 +98,9 @@ type Counts struct {
 	// Unreferenced counts how often a rule of the kind Deviation has not judged a reading because no median was in force, LeftOut the medians that were
 	// not put in force because there were iot.MaxReferences already.
 	Unreferenced, LeftOut int64
+	// PointsMissing counts how often an expression has asked for a point without a good value, PointsLeftOut the points that were not put in force because there were
+	// iot.MaxPoints already, or iot.MaxMachinePoints of the machine.
+	PointsMissing, PointsLeftOut int64
 	// Ended counts the medians that have ended without another one, although a rule of the kind Deviation is in force.
 	Ended int64
 	// Refused counts the commands that were not executed: something else had happened since, or they had been executed before.

@@ -83,8 +83,10 @@ func LevelOfRule(e *iot.RuleEntry) uint8 {
 		return LevelRules
 	case iot.RuleLevelStatistics:
 		return LevelStatistics
-	default:
+	case iot.RuleLevelDeviation:
 		return LevelDeviation
+	default:
+		return LevelPoints
 	}
 }
 
@@ -311,6 +313,7 @@ func (p *Partition) compileRules() {
 		panic(fmt.Sprintf("rules in force: %v", err)) // Each of them was admitted.
 	}
 	engine.JudgeBy(p)
+	engine.JudgeByPoints(p)
 	p.engine = engine
 	p.compileByDesign()
 }

@@ -93,6 +93,15 @@ var forms = []form{
 		func() iot.ReferenceInForce {
 			return iot.ReferenceInForce{Reference: largestReference(), Position: lastPosition}
 		}),
+	formOf("points", wire.MaxRecord, wire.AppendPoints, wire.DecodePoints, drawPoints, goldenPoints, largestPoints),
+	formOf("in_force_points", wire.MaxRecord, wire.AppendPointsInForce, wire.DecodePointsInForce,
+		func(t *rapid.T) iot.PointsInForce {
+			return iot.PointsInForce{Points: drawPoints(t), Position: drawPosition(t)}
+		},
+		func() iot.PointsInForce {
+			return iot.PointsInForce{Points: goldenPoints(), Position: goldenAlert().Position}
+		},
+		func() iot.PointsInForce { return iot.PointsInForce{Points: largestPoints(), Position: lastPosition} }),
 }
 
 var lastPosition = iot.Position{Partition: math.MaxInt32, Epoch: math.MaxInt32, Offset: math.MaxInt64}
@@ -227,6 +236,7 @@ func TestKeysOfPartitionState(t *testing.T) {
 		{wire.AppendInForceKey(nil, wire.CommentsInForce, owned), "comments\x1facme\x1fdevice_001", wire.CommentsInForce, "acme\x1fdevice_001", owned},
 		{wire.AppendInForceKey(nil, wire.OutageInForce, owned), "outage\x1facme\x1fdevice_001", wire.OutageInForce, "acme\x1fdevice_001", owned},
 		{wire.AppendReferenceKey(nil, iot.Peers{Area: "hall/line", Type: "pump"}), "reference\x1f\x1fpump\x1fhall/line", wire.ReferenceInForce, "\x1fpump\x1fhall/line", iot.Identity{}},
+		{wire.AppendPointsKey(nil, iot.Machine{Tenant: "acme", Area: "hall/line"}), "points\x1facme\x1fhall/line", wire.PointsInForce, "acme\x1fhall/line", iot.Identity{}},
 		{wire.AppendReturnedKey(nil, "0123"), "returned\x1f0123", wire.ReturnedInForce, "0123", iot.Identity{}},
 	} {
 		of, rest, ok := wire.SplitInForceKey(test.key)
@@ -303,6 +313,26 @@ func FuzzDecodeReferenceInForce(f *testing.F) {
 	fuzzForm(f, "in_force_reference")
 }
 
+func FuzzDecodePoints(f *testing.F)        { fuzzForm(f, "points") }
+func FuzzDecodePointsInForce(f *testing.F) { fuzzForm(f, "in_force_points") }
+
+func FuzzDecodeMachineKey(f *testing.F) {
+	for _, machine := range []iot.Machine{{Area: "hall"}, {Tenant: "acme", Area: "hall/line 2"}} {
+		f.Add(wire.AppendMachineKey(nil, machine))
+	}
+	f.Add([]byte("\x1f"))
+	f.Fuzz(func(t *testing.T, key []byte) {
+		machine, err := wire.DecodeMachineKey(key)
+		if err != nil {
+			return
+		}
+		again := wire.AppendMachineKey(nil, machine)
+		if got, err := wire.DecodeMachineKey(again); err != nil || got != machine {
+			t.Errorf("%q: got %+v, %v, want %+v", again, got, err, machine)
+		}
+	})
+}
+
 func FuzzDecodePeersKey(f *testing.F) {
 	for _, peers := range []iot.Peers{{Type: "pump"}, {Tenant: "acme", Area: "hall/line 2", Type: "pump"}} {
 		f.Add(wire.AppendPeersKey(nil, peers))
@@ -352,6 +382,24 @@ func goldenReference() iot.Reference {
 
 func largestReference() iot.Reference {
 	return iot.Reference{Median: -math.MaxFloat64, Devices: 1 << 30, Newest: at.Add(time.Microsecond), For: iot.MaxReferenceFor}
+}
+
+func goldenPoints() iot.Points {
+	return iot.Points{
+		{Name: "pressure", Device: "device_002", Good: true, Value: 4.25, Seen: at, For: time.Minute, Evidence: iot.Position{Partition: 2, Epoch: 1, Offset: 77}},
+		{Name: "阀门", Device: "device_003", Seen: at, For: 3 * time.Minute, Evidence: iot.Position{Offset: 5}},
+	}
+}
+
+func largestPoints() iot.Points {
+	points := make(iot.Points, iot.MaxMachinePoints)
+	for i := range points {
+		name := strings.Repeat("<", iot.MaxIDLength-2) + fmt.Sprintf("%02d", i)
+		points[i] = iot.Point{
+			Name: name, Device: iot.DeviceID(name), Good: true, Value: -math.MaxFloat64, Seen: at.Add(time.Microsecond), For: iot.MaxPointFor, Evidence: lastPosition,
+		}
+	}
+	return points
 }
 
 func goldenCommand() iot.Command {
@@ -849,6 +897,23 @@ func drawReference(t *rapid.T) iot.Reference {
 			For: time.Duration(rapid.Int64Range(0, int64(2*iot.MaxReferenceFor)).Draw(t, "for")),
 		}
 	}, (*iot.Reference).Normalize)
+}
+
+func drawPoints(t *rapid.T) iot.Points {
+	return drawValid(t, func() iot.Points {
+		points := make(iot.Points, rapid.IntRange(1, 3).Draw(t, "points"))
+		for i := range points {
+			p := iot.Point{
+				Name: drawKey(t, "name"), Device: iot.DeviceID(drawKey(t, "device")), Good: rapid.Bool().Draw(t, "good"), Seen: drawMoment(t, "seen"),
+				For: time.Duration(rapid.Int64Range(0, int64(2*iot.MaxPointFor)).Draw(t, "for")), Evidence: drawPosition(t),
+			}
+			if p.Good {
+				p.Value = rapid.Float64().Draw(t, "value")
+			}
+			points[i] = p
+		}
+		return points
+	}, func(p *iot.Points) error { return p.Normalize() })
 }
 
 func drawComments(t *rapid.T) iot.CommentsInForce {

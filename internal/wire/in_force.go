@@ -35,6 +35,8 @@ const (
 	OutcomeInForce InForce = "outcome"
 	// ReferenceInForce holds an iot.ReferenceInForce, under the key of the peers.
 	ReferenceInForce InForce = "reference"
+	// PointsInForce holds an iot.PointsInForce, under the key of the machine.
+	PointsInForce InForce = "points"
 )
 
 // separator separates the parts of a key. No id, tenant or rule name can contain it, because it is a control character.
@@ -101,11 +103,12 @@ func AppendInForceKey(dst []byte, of InForce, device iot.Identity) []byte {
 func appendKeyOf(dst []byte, of InForce) []byte { return append(append(dst, of...), separator) }
 
 // SplitInForceKey returns what a record of partition-state with this key holds, and the rest of the key: the rule's name, the
-// offset, the device's key, that of the peers, or the id of the alert or the command. It returns false for a key that none of the functions above wrote.
+// offset, the device's key, that of the peers or of the machine, or the id of the alert or the command. It returns false for a key that none of the functions above wrote.
 func SplitInForceKey(key []byte) (of InForce, name []byte, ok bool) {
 	kind, name, _ := bytes.Cut(key, []byte{separator})
 	switch of = InForce(kind); of {
-	case RuleInForce, SettingsInForce, LimitsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce, OutageInForce, OutcomeInForce, ReferenceInForce:
+	case RuleInForce, SettingsInForce, LimitsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce, OutageInForce, OutcomeInForce, ReferenceInForce,
+		PointsInForce:
 		return of, name, len(name) > 0
 	}
 	return "", nil, false
