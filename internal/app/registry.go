@@ -50,6 +50,10 @@ func (s *Service) makeRegistry(ctx context.Context) error {
 		InForce: inForce, Log: log, Each: s.eachState, Complete: s.complete, OfflineAfter: s.cfg.Devices.OfflineAfter, Logger: logger,
 	})
 	s.add("medians of peers", after(references.Run, s.kafka))
+	points := control.NewPoints(control.PointsOptions{
+		InForce: inForce, Log: log, Each: s.eachState, State: s.state, Complete: s.complete, OfflineAfter: s.cfg.Devices.OfflineAfter, Logger: logger,
+	})
+	s.add("points of machines", after(points.Run, s.kafka))
 	calendars := &control.Calendars{Registry: s.registry.Registry, Logger: logger}
 	s.add("calendars of maintenance", after(calendars.Run, s.database))
 	if retention := s.cfg.Control.AuditRetention; retention > 0 {

@@ -36,6 +36,8 @@ type InForce struct {
 	changes int64
 	// references are the medians of peers.
 	references map[partitionPeers]*iot.ReferenceInForce
+	// machines are the points of machines.
+	machines map[partitionMachine]*iot.PointsInForce
 	// changed is closed by the next change.
 	changed chan struct{}
 }
@@ -56,7 +58,8 @@ func NewInForce() *InForce {
 	return &InForce{
 		devices: make(map[iot.Identity]deviceInForce), rules: make(map[int32]map[string]ruleInForce), maps: make(map[string]Object),
 		announced: make(map[iot.DeviceType]iot.TypeSpec), limits: make(map[int32]map[int64]*iot.SettingsInForce),
-		outages: make(map[partitionParent]*iot.OutageInForce), references: make(map[partitionPeers]*iot.ReferenceInForce), handling: newHandling(), changed: make(chan struct{}),
+		outages: make(map[partitionParent]*iot.OutageInForce), references: make(map[partitionPeers]*iot.ReferenceInForce),
+		machines: make(map[partitionMachine]*iot.PointsInForce), handling: newHandling(), changed: make(chan struct{}),
 	}
 }
 
@@ -76,6 +79,7 @@ func (f *InForce) Begin(partitions int32) {
 	clear(f.handling.requests)
 	clear(f.outages)
 	clear(f.references)
+	clear(f.machines)
 	f.changes++
 	for id := range partitions {
 		f.rules[id], f.limits[id] = make(map[string]ruleInForce), make(map[int64]*iot.SettingsInForce)

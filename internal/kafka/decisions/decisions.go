@@ -212,6 +212,27 @@ func (l *Log) References(ctx context.Context, references []control.Reference) er
 	return nil
 }
 
+// Points implements control.PointLog. It uses no transaction, as References does.
+func (l *Log) Points(ctx context.Context, points []control.MachinePoints) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := l.checkLevel(ctx, process.LevelPoints); err != nil {
+		return fmt.Errorf("append points: %w", err)
+	}
+	records := make([]*kgo.Record, len(points))
+	for i := range points {
+		p := &points[i]
+		records[i] = &kgo.Record{
+			Topic: l.Topics.Readings, Partition: p.Partition, Key: wire.AppendMachineKey(nil, p.Machine), Value: wire.AppendPoints(nil, &p.Points),
+			Headers: kafka.KindHeaders(iot.KindPoints, 1), Timestamp: time.Now(),
+		}
+	}
+	if err := l.byPartition.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		return fmt.Errorf("append points to %s: %w", l.Topics.Readings, err)
+	}
+	return nil
+}
+
 // Command appends commands about devices, which need no database, and returns where each of them is. It appends none while consumers of a version
 // may run that does not know one of them: control.ErrOlder.
 func (l *Log) Command(ctx context.Context, devices []iot.Identity, commands []iot.Command) ([]iot.Position, error) {

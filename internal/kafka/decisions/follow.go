@@ -62,6 +62,8 @@ func (f *Follower) apply(r *kgo.Record) error {
 		return f.applyOutage(r, name)
 	case of == wire.ReferenceInForce:
 		return f.applyReference(r, name)
+	case of == wire.PointsInForce:
+		return f.applyPoints(r, name)
 	case of == wire.ReturnedInForce && r.Value == nil:
 		f.InForce.RemoveReturned(string(name), r.Partition)
 	case of == wire.ReturnedInForce:
@@ -153,6 +155,25 @@ func (f *Follower) applyReference(r *kgo.Record, name []byte) error {
 	}
 	reference.Partition = r.Partition
 	f.InForce.SetReference(peers, &reference)
+	return nil
+}
+
+// applyPoints applies a record with the points of a machine.
+func (f *Follower) applyPoints(r *kgo.Record, name []byte) error {
+	machine, err := wire.DecodeMachineKey(name)
+	if err != nil {
+		return err
+	}
+	if r.Value == nil {
+		f.InForce.RemovePoints(machine, r.Partition)
+		return nil
+	}
+	points, err := wire.DecodePointsInForce(r.Value)
+	if err != nil {
+		return err
+	}
+	points.Partition = r.Partition
+	f.InForce.SetPoints(machine, &points)
 	return nil
 }
 

@@ -122,7 +122,7 @@ func TestReferencesInForceAreFollowed(t *testing.T) {
 
 // The sequence of a rolling update: an old consumer runs beside new ones, and web services know medians already. What the partitions have committed
 // is of the old level until somebody has said that no old consumer is left, and until then no median is appended to any of them.
-func TestMediansWaitForTheEndOfTheUpgrade(t *testing.T) {
+func TestMediansAndPointsWaitForTheEndOfTheUpgrade(t *testing.T) {
 	l := kafkatest.NewLog(t)
 	log := newLog(t, l)
 	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
@@ -141,9 +141,20 @@ func TestMediansWaitForTheEndOfTheUpgrade(t *testing.T) {
 			Peers: hallPeers, Partition: int32(id), Reference: iot.Reference{Median: 20, Devices: 5, Newest: time.Unix(1e9, 0).UTC(), For: time.Minute},
 		}
 	}
-	if err := log.References(t.Context(), references); !errors.Is(err, control.ErrOlder) {
-		t.Fatalf("got %v before the upgrade is over", err)
+	points := []control.MachinePoints{{Machine: iot.Machine{Area: "press"}, Partition: 1, Points: iot.Points{pressure(4)}}}
+	byPoints := iot.RuleEntry{Version: 1, Rule: iot.Rule{
+		Name: "jam", Version: 1, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Expression, Expression: `point("pressure").value > 3`},
+	}}
+	refused := func(when string) {
+		t.Helper()
+		_, err := log.Append(t.Context(), []control.Object{control.RuleObject(&byPoints)})
+		for what, err := range map[string]error{"medians": log.References(t.Context(), references), "points": log.Points(t.Context(), points), "a rule": err} {
+			if !errors.Is(err, control.ErrOlder) {
+				t.Errorf("%s: got %v of %s", when, err, what)
+			}
+		}
 	}
+	refused("before the upgrade is over")
 	if _, err := processor.FinishUpgrade(t.Context(), l.Dial, l.Topics.Readings); err != nil {
 		t.Fatal(err)
 	}
@@ -162,13 +173,85 @@ func TestMediansWaitForTheEndOfTheUpgrade(t *testing.T) {
 	for id, p := range partitions[1:] {
 		commit(t, l, int32(id+1), p.Checkpoint())
 	}
-	if err := log.References(t.Context(), references); !errors.Is(err, control.ErrOlder) {
-		t.Fatalf("got %v while one partition may have an old owner", err)
-	}
+	refused("while one partition may have an old owner")
 	commit(t, l, 0, partitions[0].Checkpoint())
-	if err := log.References(t.Context(), references); err != nil {
+	_, err = log.Append(t.Context(), []control.Object{control.RuleObject(&byPoints)})
+	if err := errors.Join(err, log.References(t.Context(), references), log.Points(t.Context(), points)); err != nil {
 		t.Fatal(err)
 	}
+	l.Committed(l.Topics.Readings, func(r *kgo.Record) bool {
+		kind := kafka.KindOf(r)
+		if kind.Kind != iot.KindPoints {
+			return false
+		}
+		got, err := wire.DecodePoints(r.Value)
+		machine, err2 := wire.DecodeMachineKey(r.Key)
+		if err != nil || err2 != nil || got[0] != points[0].Points[0] || machine != points[0].Machine || r.Partition != 1 || !kind.Deciding {
+			t.Errorf("got %q %s in partition %d, %v, %v", r.Key, r.Value, r.Partition, err, err2)
+		}
+		return true
+	})
+}
+
+// pressure is the point of that name with a value.
+func pressure(value float64) iot.Point {
+	return iot.Point{
+		Name: "pressure", Device: "pressure", Good: true, Value: value, Seen: time.Unix(1e9, 0).UTC(), For: time.Minute, Evidence: iot.Position{Partition: 2, Offset: int64(value)},
+	}
+}
+
+// Which points are in force is read from what the processors commit: nothing is appended that is in force, or older.
+func TestPointsInForceAreFollowed(t *testing.T) {
+	l := kafkatest.NewLog(t)
+	inForce, log := follow(t, l), newLog(t, l)
+	rule := iot.RuleInForce{RuleEntry: iot.RuleEntry{Version: 1, Rule: iot.Rule{
+		Name: "jam", Version: 1, Severity: iot.Warning, Selector: iot.Selector{Type: iot.Temperature},
+		Condition: iot.Condition{Kind: iot.Expression, Expression: `point("pressure").value > 3`},
+	}}, Position: iot.Position{Partition: 1, Offset: 8}}
+	key := wire.AppendPointsKey(nil, iot.Machine{Area: "press"})
+	another := iot.PointsInForce{Points: iot.Points{pressure(50)}, Position: iot.Position{Partition: 1, Offset: 7}}
+	put(t, l, true, &kgo.Record{Partition: 1, Key: key, Value: wire.AppendPointsInForce(nil, &another)})
+	put(t, l, true, &kgo.Record{Partition: 1, Key: wire.AppendRuleKey(nil, "jam"), Value: wire.AppendRuleInForce(nil, &rule)}, entryRecord(1, 1, 1, 9))
+	wait(t, inForce, control.DeviceRef(device(1)), 1)
+
+	state := func(device iot.DeviceID, typ iot.DeviceType, value float64, partition int32) iot.DeviceState {
+		return iot.DeviceState{
+			Latest: iot.Reading{Device: iot.Device{ID: device, Type: typ, Location: iot.Location{Building: "press"}}, Value: value},
+			Status: iot.Online, LastSeen: time.Unix(1e9, 0).UTC(), Position: iot.Position{Partition: partition, Offset: int64(value)},
+		}
+	}
+	var value, steps atomic.Int64
+	value.Store(40)
+	points := control.NewPoints(control.PointsOptions{
+		InForce: inForce, Log: log, Complete: func() bool { steps.Add(1); return true }, OfflineAfter: time.Second, Logger: kafkatest.Quiet(),
+		Each: func(visit func(*iot.DeviceState) bool) {
+			a, b := state("a", iot.Temperature, 20, 1), state("pressure", iot.Pressure, 40, 2)
+			_ = visit(&a) && visit(&b)
+		},
+		State: func(id iot.Identity) (iot.DeviceState, bool) {
+			s := state(id.ID, iot.Pressure, float64(value.Load()), 2)
+			s.LastSeen = s.LastSeen.Add(time.Duration(value.Load()) * time.Millisecond)
+			return s, true
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- points.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	for steps.Load() < 3 {
+		time.Sleep(20 * time.Millisecond)
+	}
+	value.Store(30)
+	put(t, l, true, &kgo.Record{Partition: 1, Key: key})
+	l.Committed(l.Topics.Readings, func(r *kgo.Record) bool {
+		if kafka.KindOf(r).Kind != iot.KindPoints {
+			return false
+		}
+		if got, err := wire.DecodePoints(r.Value); err != nil || got[0].Value != 30 || r.Partition != 1 {
+			t.Errorf("got %s in partition %d first, %v, want what follows after the other one had ended", r.Value, r.Partition, err)
+		}
+		return true
+	})
 }
 
 // discard is a process.Output.
