@@ -9,9 +9,9 @@ import (
 
 // Points knows the points of machines to which the expressions of rules refer.
 type Points interface {
-	// Point returns the point of a machine with the name, as a reading of one of the machine's devices is to be judged by it, and how old it is; nil if it is not
-	// known.
-	Point(machine iot.Machine, name string, r *iot.Reading) (point *iot.Point, age float64)
+	// Point returns the point of a machine with the name by which a reading of one of the machine's devices is to be judged: its value, not a number if it has no
+	// good one, and the seconds since its device has sent; false if nothing is known of it.
+	Point(machine iot.Machine, name string, r *iot.Reading) (value, age float64, known bool)
 }
 
 // JudgeByPoints sets what the points of expressions are. Without it none is known. Call it before anything is evaluated.
@@ -36,12 +36,8 @@ func (rule *compiled) lookUp(in *expression.Input, set *Set, r *iot.Reading) {
 		if set.points == nil || set.peers.Area == "" {
 			continue
 		}
-		point, age := set.points.Point(iot.Machine{Tenant: set.peers.Tenant, Area: set.peers.Area}, name, r)
-		if point == nil {
-			continue
-		}
-		if in.Points[i].Age = min(max(age, 0), expression.MaxAge); point.Good {
-			in.Points[i].Value = point.Value
+		if value, age, known := set.points.Point(iot.Machine{Tenant: set.peers.Tenant, Area: set.peers.Area}, name, r); known {
+			in.Points[i] = expression.Point{Value: value, Age: min(max(age, 0), expression.MaxAge)}
 		}
 	}
 }

@@ -61,6 +61,7 @@ type tried struct {
 	Tried           tally         `json:"tried" doc:"The alerts of the rule."`
 	InForce         *tally        `json:"in_force,omitempty" doc:"The alerts of the version in force; absent if there is none, or it is disabled, or the one that is tried."`
 	Medians         *triedMedians `json:"medians,omitempty" doc:"How the medians were found that a rule of the kind deviation compares values with."`
+	Points          *triedPoints  `json:"points,omitempty" doc:"How the points of machines were found that an expression names."`
 	Items           []triedItem   `json:"items" nullable:"false" doc:"The newest alerts of both, the newest first."`
 	LeftOut         int64         `json:"left_out" doc:"How many alerts items does not list."`
 }
@@ -70,6 +71,13 @@ type triedMedians struct {
 	EverySeconds float64 `json:"every_seconds" doc:"How often they were taken."`
 	Groups       int     `json:"groups" doc:"Of how many areas the rule, or the version in force, watches devices."`
 	Without      int     `json:"without" doc:"How many of them never had five devices with good values at a time, so that no value was judged."`
+}
+
+// triedPoints says how points were found.
+type triedPoints struct {
+	EverySeconds float64 `json:"every_seconds" doc:"How often they were taken."`
+	Machines     int     `json:"machines" doc:"Of how many machines, which are areas, the rule, or the version in force, watches devices."`
+	Without      int     `json:"without" doc:"How many of them never had one of the points with a good value."`
 }
 
 // tally counts the alerts of one version.
@@ -196,6 +204,9 @@ func toTried(t *trial.Trial, r *trial.Result) tried {
 	}
 	if m := r.Medians; m != nil {
 		out.Medians = &triedMedians{m.Every.Seconds(), m.Peers, m.Without}
+	}
+	if p := r.Points; p != nil {
+		out.Points = &triedPoints{p.Every.Seconds(), p.Machines, p.Without}
 	}
 	for i, a := range r.Alerts {
 		by := string(a.By)

@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -60,18 +61,21 @@ func (p *Partition) putPoint(of *iot.PointsInForce, point *iot.Point) {
 }
 
 // Point implements alert.Points: the point in force by the log's clock.
-func (p *Partition) Point(machine iot.Machine, name string, _ *iot.Reading) (point *iot.Point, age float64) {
-	if known := p.inForce.points[machine]; known != nil {
-		point = known.Find(name)
+func (p *Partition) Point(machine iot.Machine, name string, _ *iot.Reading) (value, age float64, known bool) {
+	var point *iot.Point
+	if of := p.inForce.points[machine]; of != nil {
+		point = of.Find(name)
 	}
 	if point == nil || !point.Until().After(p.clock) {
 		p.counts.PointsMissing++
-		return nil, 0
+		return 0, 0, false
 	}
+	value = point.Value
 	if !point.Good {
 		p.counts.PointsMissing++
+		value = math.NaN()
 	}
-	return point, p.clock.Sub(point.Seen).Seconds()
+	return value, p.clock.Sub(point.Seen).Seconds(), true
 }
 
 // endPointAt has the points looked at when the log's clock has come to a time.

@@ -191,3 +191,33 @@ func countPoints(t *testing.T, out *recorder) (n int) {
 	}
 	return n
 }
+
+// BenchmarkPoints is a record with two points of a machine, one of 1,000, that are put in force and published.
+func BenchmarkPoints(b *testing.B) {
+	const machines = 1000
+	b.ReportAllocs()
+	p := process.New(options(b), 3, process.Checkpoint{}, false)
+	records := make([]process.Record, machines)
+	offset := int64(0)
+	for b.Loop() {
+		b.StopTimer()
+		bytes := 0
+		for i := range records {
+			points := iot.Points{pump(float64(offset), 1, offset), pump(20, 1, offset)}
+			points[1].Name, points[1].Device = "valve", "device_0001"
+			records[i] = process.Record{
+				Offset: offset, Appended: at(2), Key: wire.AppendMachineKey(nil, iot.Machine{Area: iot.Area(fmt.Sprint("hall 7/line 3/press ", i))}),
+				Value: wire.AppendPoints(nil, &points), RecordKind: iot.RecordKind{Kind: iot.KindPoints, Level: 1},
+			}
+			bytes += len(records[i].Value)
+			offset++
+		}
+		b.ReportMetric(float64(bytes)/machines, "bytes/record")
+		b.StartTimer()
+		if err := p.Process(records, ignored{}); err != nil {
+			b.Fatal(err)
+		}
+		p.PublishStates(ignored{})
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(offset), "ns/record")
+}

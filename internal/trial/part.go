@@ -32,7 +32,7 @@ type part struct {
 func (r *run) newPart(devices []iot.Device, most int64) *part {
 	p := &part{run: r, ctx: r.ctx, devices: devices, most: most, found: newest{limit: r.Alerts}, at: -1}
 	for i, engine := range r.engines {
-		p.sides = append(p.sides, &side{part: p, engine: engine, tally: newTally(r.From, r.To), leveled: r.leveled[i], deviates: r.deviates[i]})
+		p.sides = append(p.sides, &side{part: p, engine: engine, tally: newTally(r.From, r.To), leveled: r.leveled[i], deviates: r.deviates[i], points: r.points[i]})
 	}
 	if len(p.sides) == 2 {
 		p.sides[0].other, p.sides[1].other = p.sides[1], p.sides[0]

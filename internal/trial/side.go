@@ -41,6 +41,8 @@ type side struct {
 	leveled bool
 	// deviates means that the rule compares values with medians.
 	deviates bool
+	// points are the names of the points to which the rule's expression refers.
+	points []string
 
 	set    *alert.Set
 	states iot.RuleStates

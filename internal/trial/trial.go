@@ -86,6 +86,8 @@ type Result struct {
 	Other *Tally
 	// Medians is nil if no rule compares values with medians.
 	Medians *Medians
+	// Points is nil if no rule has an expression that names points.
+	Points *PointsFound
 	// Alerts are the newest alerts of both, the newest first. Those that are alike are listed once.
 	Alerts []Alert
 }
@@ -124,6 +126,11 @@ func (t *Trial) Run(ctx context.Context, archive Archive) (*Result, error) {
 	} else if !ok {
 		devices = nil
 	}
+	if ok, err := r.findPoints(devices); err != nil {
+		return nil, fmt.Errorf("try a rule: %w", err)
+	} else if !ok {
+		devices = nil
+	}
 	if err := r.evaluate(slices.Collect(slices.Chunk(devices, chunk))); err != nil {
 		return nil, fmt.Errorf("try a rule: %w", err)
 	}
@@ -151,6 +158,7 @@ type run struct {
 	// engines are those of the rule and, if there is one to compare with, of the other.
 	engines           []*alert.Engine
 	leveled, deviates []bool
+	points            [][]string
 	result            Result
 	// total is what all parts so far have found.
 	total *part
@@ -168,6 +176,7 @@ func (r *run) begin() error {
 		}
 		r.engines = append(r.engines, engine)
 		r.leveled, r.deviates = append(r.leveled, rule.Kind == iot.LevelLimits), append(r.deviates, rule.Kind == iot.Deviation)
+		r.points = append(r.points, alert.ExpressionPoints(rule))
 	}
 	r.total = r.newPart(nil, 0)
 	return nil

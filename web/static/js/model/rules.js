@@ -68,6 +68,7 @@
  * @property {'readings' | 'time' | 'devices'} [stopped]
  * @property {Tally} tried
  * @property {{every_seconds: number, groups: number, without: number}} [medians] How the medians were found that values are compared with.
+ * @property {{every_seconds: number, machines: number, without: number}} [points] How the points of machines were found that an expression names.
  * @property {Tally} [in_force]
  * @property {TriedAlert[]} items
  * @property {number} left_out

@@ -116,7 +116,7 @@ export class TrialPanel {
     if (this.#error) return this.#failure(this.#error);
     if (!this.#result) return locale.t(subject.name ? texts.trialWhyEdited : texts.trialWhy);
     const { body, said, trial } = this.#result;
-    const { devices, medians, readings, stopped, tried } = trial;
+    const { devices, medians, points, readings, stopped, tried } = trial;
     const limits = { readings: texts.stoppedReadings, time: texts.stoppedTime, devices: texts.stoppedDevices };
     return [
       said === JSON.stringify(subject.body) ? '' : locale.t(texts.trialOutdated),
@@ -124,6 +124,8 @@ export class TrialPanel {
       stopped ? locale.t(limits[stopped]) : '',
       medians ? locale.t(texts.trialMedians, { span: locale.duration(medians.every_seconds * 1000) }) : '',
       medians?.without ? locale.t(texts.trialWithout, { count: medians.without }) : '',
+      points ? locale.t(texts.trialPoints, { span: locale.duration(points.every_seconds * 1000) }) : '',
+      points?.without ? locale.t(texts.trialWithoutPoint, { count: points.without }) : '',
       body.condition.kind === 'no_data' ? locale.t(texts.trialSilence) : '',
       tried.failed ? locale.t(texts.trialFailing, { count: tried.failed }) : '',
     ].filter(Boolean).join(locale.t(terms.sentenceSeparator));
