@@ -47,6 +47,9 @@ type Entries interface {
 	Devices(visit func(iot.Identity, *iot.DeviceEntry) bool)
 	// Wait waits until an entry of the version, or a higher one, is in force; false if ctx ends before.
 	Wait(ctx context.Context, ref control.Ref, version int64) bool
+	// Reference returns the median of peers that a partition has in force; nil if there is none. CountReferences returns how many it has.
+	Reference(peers iot.Peers, partition int32) *iot.ReferenceInForce
+	CountReferences(partition int32) int
 }
 
 const (

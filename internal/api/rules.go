@@ -257,6 +257,7 @@ type ruleAnswer struct {
 		RuleShown
 		InForce bool          `json:"in_force" doc:"Whether every processor goes by it."`
 		Failing *ruleFailures `json:"failing,omitempty" doc:"Where the rule cannot judge what devices send, so that it raises no alert; absent if nowhere."`
+		Medians *ruleMedians  `json:"medians,omitempty" doc:"The medians with which a rule of the kind deviation compares values, and the devices that have none."`
 	}
 }
 
@@ -301,7 +302,7 @@ func (s *server) getRule(ctx context.Context, in *ruleInput) (*ruleAnswer, error
 		return nil, noRule(in.Name)
 	}
 	out := toRuleAnswer(s.awaitRule(ctx, &entry, 0))
-	out.Body.Failing = s.failuresOf(in.Name)
+	out.Body.Failing, out.Body.Medians = s.failuresOf(in.Name), s.mediansOf(&entry.Rule)
 	return out, nil
 }
 

@@ -166,7 +166,7 @@ func (r *References) bound(wanted []wantedReference) []wantedReference {
 			return false
 		}
 		if _, known := room[w.Partition]; !known {
-			room[w.Partition] = iot.MaxReferences - r.InForce.countReferences(w.Partition)
+			room[w.Partition] = iot.MaxReferences - r.InForce.CountReferences(w.Partition)
 		}
 		room[w.Partition]--
 		return room[w.Partition] < 0
@@ -337,8 +337,13 @@ func (f *InForce) reference(at partitionPeers) *iot.ReferenceInForce {
 	return f.references[at]
 }
 
-// countReferences returns how many references a partition has in force.
-func (f *InForce) countReferences(partition int32) (n int) {
+// Reference returns the reference of peers that a partition has in force, which must not be changed; nil if there is none.
+func (f *InForce) Reference(peers iot.Peers, partition int32) *iot.ReferenceInForce {
+	return f.reference(partitionPeers{partition, peers})
+}
+
+// CountReferences returns how many references a partition has in force.
+func (f *InForce) CountReferences(partition int32) (n int) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for at := range f.references {

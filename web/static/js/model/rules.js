@@ -22,9 +22,14 @@
  * @typedef {Scope & {device_type?: string, except?: Scope[], condition: Condition, for_seconds?: number, clear_for_seconds?: number, severity: Severity,
  *   latch?: boolean, disabled?: boolean, text?: string, text_en?: string, procedure?: string}} RuleBody What people decide about a rule.
  *
- * @typedef {RuleBody & {name: string, version: number, origin: 'configuration' | 'decided', failing_devices?: number, failing?: RuleFailures}} ShownRule
+ * @typedef {RuleBody & {name: string, version: number, origin: 'configuration' | 'decided', failing_devices?: number, failing?: RuleFailures, medians?: RuleMedians}} ShownRule
  * @typedef {{devices: number, items: {device_id: string, since: string, value: number, message: string, message_en: string, alert: string}[]}} RuleFailures Where a
  *   rule cannot judge what devices send, the first devices.
+ * @typedef {object} RuleMedians The medians in force with which a rule compares values, and the devices that have none.
+ * @property {number} groups
+ * @property {{device_type: string, area: string, median: number, devices: number, watched: number, newest: string, until: string}[]} items The first of them.
+ * @property {number} devices_without
+ * @property {{device_id: string, area: string, reason: 'few_devices' | 'many_groups' | 'none_in_force', online: number}[]} without The first of these devices.
  * @typedef {import('./decisions.js').Decided<ShownRule>} DecidedRule
  * @typedef {import('./decisions.js').DecidedVersion<ShownRule>} RuleVersion
  *

@@ -20,6 +20,7 @@ import { openByRule, rulePath } from '../../../model/rules.js';
 import { actionName } from './action-name.js';
 import { DecisionPart } from './decision-part.js';
 import { showFailing } from './failing.js';
+import { showMedians } from './medians.js';
 import { RuleEditor } from './rule-editor.js';
 import { showRule } from './rule-facts.js';
 import { RuleQuestion } from './rule-question.js';
@@ -268,6 +269,7 @@ class RulePage {
     this.#showProblem(this.#problem);
     this.#showPlace(known ? base : null);
     showFailing(this.#at('#rule-failing'), known ? base?.failing : undefined, this.#session);
+    showMedians(this.#at('#rule-medians'), known ? base?.medians : undefined, this.#session);
     setText(this.#at('#rule-origin'), this.#originWords(base));
     this.#at('#rule-view').hidden = editing;
     this.#at('#rule-form').hidden = !editing;
