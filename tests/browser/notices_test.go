@@ -14,7 +14,7 @@ import (
 )
 
 // withReceiver returns the flags of a program that notifies a receiver by two channels, and whether that takes the messages of the second one.
-func withReceiver(t *testing.T) (takes *atomic.Bool, flags []string) {
+func withReceiver(t testing.TB) (takes *atomic.Bool, flags []string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a browser and the whole system")
@@ -86,6 +86,7 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 	t.Run("routes and calendars are said in words", func(t *testing.T) {
 		tab.until(`/urgent\n+Critical · areas hall 1 · with line=7\n+Notifies who is on call by electricians/.test(document.querySelector("#routes").innerText)`)
 		tab.until(`document.querySelector("#routes").innerText.includes("after 15 min without anybody: also shift")`)
+		tab.run(`document.querySelector("#calendars summary").click()`)
 		tab.until(`/electricians by the clocks of UTC · from the file Change…\n+(shift|picky), until /.test(document.querySelector("#calendars").innerText) && document.querySelectorAll(".turns li").length >= 27`)
 		tab.until(`document.querySelector("#notify-origin").innerText.includes("iotmon.yaml")`)
 	})

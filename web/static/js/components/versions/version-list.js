@@ -12,6 +12,8 @@ export class VersionList {
   #element;
   #session;
   #options;
+  /** What is shown. @type {{versions: Version[], key: string} | null} */
+  #shown = null;
 
   /**
    * @param {HTMLElement} element With a summary and a place for the list.
@@ -37,6 +39,11 @@ export class VersionList {
    */
   show(versions, current) {
     const { locale } = this.#session;
+    // To say how many versions differ takes long.
+    const restorable = versions.map((version) => (this.#options.restorable(version) ? 'y' : 'n')).join('');
+    const key = [current, restorable, locale.language, this.#session.plant.version, new Date(this.#session.clock.now()).toDateString()].join();
+    if (this.#shown?.versions === versions && this.#shown.key === key) return;
+    this.#shown = { versions, key };
     setText(find(this.#element, 'summary', HTMLElement), locale.t(texts.versionsTitle, { count: versions.length }));
     const list = find(this.#element, '.version-list', HTMLElement);
     if (versions.length === 0) render(html`<p class="soft">${locale.t(this.#options.empty)}</p>`, list);

@@ -3,6 +3,7 @@ import { CopyButton } from '../../components/copy-button.js';
 import { find, setText } from '../../components/dom.js';
 import { Frames } from '../../components/frames.js';
 import { LoadState } from '../../components/load-state.js';
+import { Slices } from '../../components/slices.js';
 import { loadTemplate } from '../../components/template.js';
 import { translate } from '../../components/translation.js';
 import { visible } from '../../locale/visible.js';
@@ -59,6 +60,8 @@ class NotificationsPage {
   #channelList;
   #deliveries;
   #copy;
+  #routeSlices;
+  #calendarSlices;
   /** @type {import('../../model/notifications.js').Channel[] | null} */
   #known = null;
   /** @type {import('../../model/notifications.js').Routes | null} */
@@ -74,6 +77,8 @@ class NotificationsPage {
     this.#root = root;
     this.#session = session;
     this.#frames = new Frames(signal);
+    this.#routeSlices = new Slices(signal);
+    this.#calendarSlices = new Slices(signal);
     this.#channels = session.ask((asking) => channels(history, asking), ({ items }) => (this.#known = items), signal);
     this.#routes = session.ask((asking) => routes(history, asking), (plan) => (this.#plan = plan), signal);
     const state = (/** @type {string} */ name, /** @type {import('../../locale/locale.js').Text} */ failed, /** @type {() => void} */ onRetry) =>
@@ -126,8 +131,8 @@ class NotificationsPage {
     this.#showOrigin(this.#plan);
     showWarnings(this.#at('#routes-warnings'), this.#plan, this.#session);
     setText(this.#at('#routes-decided'), this.#plan.decided_by === 'people' ? this.#session.locale.t(texts.decidedVersion, { version: String(this.#plan.version) }) : '');
-    showRoutes(this.#at('#routes'), this.#plan.items, this.#session);
-    showCalendars(this.#at('#calendars'), this.#plan, this.#session);
+    showRoutes(this.#at('#routes'), this.#plan.items, this.#session, this.#routeSlices);
+    showCalendars(this.#at('#calendars'), this.#plan, this.#session, this.#calendarSlices);
   };
 
   /** Says whose configuration it is. @param {import('../../model/notifications.js').Routes} plan */

@@ -9,6 +9,7 @@ import { listed, notifiesWords, selectionWords, whenNotified } from './words.js'
 
 /**
  * @typedef {import('../../app/session.js').Session} Session
+ * @typedef {import('../../components/slices.js').Slices} Slices
  * @typedef {import('../../model/notifications.js').Routes} Routes
  */
 
@@ -18,19 +19,20 @@ import { listed, notifiesWords, selectionWords, whenNotified } from './words.js'
  * @param {HTMLElement} element
  * @param {Routes['items']} routes
  * @param {Session} session
+ * @param {Slices} slices
  */
-export function showRoutes(element, routes, session) {
+export function showRoutes(element, routes, session, slices) {
   const { locale } = session;
   if (routes.length === 0) {
     render(html`<p class="empty">${locale.t(texts.routesNone)}</p>`, element);
     return;
   }
-  render(html`<ol class="routes">${routes.map((route) => html`<li data-disabled=${route.disabled ? 'true' : nothing}>
+  slices.show(routes.length, (count) => render(html`<ol class="routes">${routes.slice(0, count).map((route) => html`<li data-disabled=${route.disabled ? 'true' : nothing}>
     <h3>${visible(route.name)}${route.disabled ? html` <span class="route-mark">${locale.t(texts.routeDisabled)}</span>` : nothing}</h3>
     <p class="route-what">${selectionWords(route, session)}</p>
     <p>${notifiesWords(route, locale)}</p>
     <ul class="route-when">${whenNotified(route, locale).map((words) => html`<li>${words}</li>`)}</ul>
-  </li>`)}</ol>`, element);
+  </li>`)}</ol>`, element));
 }
 
 /** The clocks of server and page need not agree to the second. */
@@ -65,10 +67,11 @@ export function showWarnings(element, plan, session, more = []) {
  * Shows who is on call now, and for two weeks.
  *
  * @param {HTMLElement} element
- * @param {Routes} plan
+ * @param {Pick<Routes, 'calendars' | 'decidable'>} plan
  * @param {Session} session
+ * @param {Slices} slices
  */
-export function showCalendars(element, { calendars, decidable = false }, session) {
+export function showCalendars(element, { calendars, decidable = false }, session, slices) {
   const { clock, locale } = session;
   const now = clock.now();
   if (calendars.length === 0) {
@@ -76,13 +79,18 @@ export function showCalendars(element, { calendars, decidable = false }, session
     return;
   }
   const at = (/** @type {number} */ time) => locale.timeOrDate(time, now);
-  render(html`<ul class="calendars">${calendars.map(({ name, decided_by: from, time_zone: zone, next, version }) => {
+  // The turns of 50 calendars for two weeks are thousands: they are drawn once somebody opens them.
+  const show = () => showCalendars(element, { calendars, decidable }, session, slices);
+  const open = new Set([...element.querySelectorAll('details[open]')].map((details) => details.getAttribute('data-calendar')));
+  const isOpen = (/** @type {string} */ name) => open.has(name);
+  slices.show(calendars.length, (count) => render(html`<ul class="calendars">${calendars.slice(0, count).map(({ name, decided_by: from, time_zone: zone, next, version }) => {
     const [present, ...later] = turnsFrom(next, now);
     return html`<li><h3>${visible(name)}</h3> <span class="soft">${locale.t(texts.calendarZone, { zone: visible(zone) })} · ${from === 'people' ? locale.t(texts.decidedVersion, { version: String(version) }) : locale.t(texts.calendarConfigured)}</span>
       ${decidable ? html`<a class="link calendar-edit" aria-label=${locale.t(texts.calendarEditOf, { name: visible(name) })} href=${session.href(calendarPath(name))}>${locale.t(texts.calendarEdit)}</a>` : nothing}
       ${present ? html`<p class="on-call">${later.length > 0 ? locale.t(texts.onCallNow, { who: listed(present.channels, locale), time: at(present.until) })
         : locale.t(texts.onCallAlways, { who: listed(present.channels, locale) })}</p>` : nothing}
-      ${later.length > 0 ? html`<details><summary>${locale.t(texts.nextTurns)}</summary><ol class="turns">${later.map(({ from, until, channels }) => html`<li>${locale.t(texts.turn, { from: at(from), until: at(until), who: listed(channels, locale) })}</li>`)}</ol></details>` : nothing}
+      ${later.length > 0 ? html`<details data-calendar=${name} @toggle=${show}><summary>${locale.t(texts.nextTurns)}</summary>
+        <ol class="turns">${isOpen(name) ? later.map(({ from, until, channels }) => html`<li>${locale.t(texts.turn, { from: at(from), until: at(until), who: listed(channels, locale) })}</li>`) : nothing}</ol></details>` : nothing}
     </li>`;
-  })}</ul>`, element);
+  })}</ul>`, element));
 }

@@ -1,6 +1,7 @@
 // @ts-check
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
 import { repeat } from '../../../../vendor/lit-html/directives/repeat.js';
+import { Slices } from '../../../components/slices.js';
 import { visible } from '../../../locale/visible.js';
 import { readRoute, sameRoute } from '../../../model/route-form.js';
 import { notifiesWords, selectionWords, whenNotified } from '../words.js';
@@ -17,19 +18,14 @@ import { texts } from './texts.js';
  * @property {(id: string) => void} onRemove
  */
 
-/** How many routes are drawn at first; the others follow, so many in each frame. */
-const slice = 25;
-
 /** The routes that are edited, in their order, in words. */
 export class RouteList {
   #element;
   #session;
   #doing;
-  /** What was drawn of a route that has not changed since. @type {WeakMap<RouteForm, {key: string, words: ReturnType<RouteList['words']>}>} */
-  #said = new WeakMap();
-  /** How many are drawn. */
-  #drawn = slice;
-  #more = 0;
+  #slices;
+  /** What was drawn for each of them. @type {WeakMap<RouteForm, {key: string, drawn: unknown}>} */
+  #items = new WeakMap();
 
   /**
    * @param {HTMLElement} element
@@ -41,7 +37,7 @@ export class RouteList {
     this.#element = element;
     this.#session = session;
     this.#doing = doing;
-    signal.addEventListener('abort', () => cancelAnimationFrame(this.#more), { once: true });
+    this.#slices = new Slices(signal);
   }
 
   /**
@@ -52,19 +48,27 @@ export class RouteList {
   show(shown) {
     const { routes } = shown;
     const { locale } = this.#session;
-    cancelAnimationFrame(this.#more);
-    if (routes.length === 0) {
-      render(html`<p class="empty">${locale.t(texts.noRoutes)}</p>`, this.#element);
-      return;
-    }
     const base = new Map(shown.base.map((route) => [route.id, route]));
-    const wanted = Math.max(this.#drawn, routes.findIndex(({ id }) => id === shown.chosen) + 1);
-    render(html`<ol class="routes plan-routes">${repeat(routes.slice(0, wanted), ({ id }) => id, (route, i) => this.#item(route, i, shown, base.get(route.id)))}</ol>`, this.#element);
-    if (wanted >= routes.length) return;
-    this.#more = requestAnimationFrame(() => {
-      this.#drawn = wanted + slice;
-      this.show(shown);
-    });
+    const draw = (/** @type {number} */ count) => render(count === 0 ? html`<p class="empty">${locale.t(texts.noRoutes)}</p>`
+      : html`<ol class="routes plan-routes">${repeat(routes.slice(0, count), ({ id }) => id, (route, i) => this.#drawn(route, i, shown, base.get(route.id)))}</ol>`, this.#element);
+    this.#slices.show(routes.length, draw, routes.findIndex(({ id }) => id === shown.chosen) + 1);
+  }
+
+  /**
+   * An item of the list, which is made anew only if it changes.
+   *
+   * @param {RouteForm} route
+   * @param {number} i
+   * @param {Parameters<RouteList['show']>[0]} shown
+   * @param {RouteForm | undefined} before
+   */
+  #drawn(route, i, shown, before) {
+    const { locale, plant } = this.#session;
+    const same = before === route ? 'same' : before && sameRoute(route, before) ? 'equal' : before ? 'changed' : 'new';
+    const key = [i, shown.routes.length, route.id === shown.chosen, shown.wrong.has(route.id), shown.decidable, same, locale.language, plant.specs.size].join();
+    let found = this.#items.get(route);
+    if (!found || found.key !== key) this.#items.set(route, (found = { key, drawn: this.#item(route, i, shown, before) }));
+    return found.drawn;
   }
 
   /**
@@ -83,18 +87,10 @@ export class RouteList {
    *
    * @param {RouteForm} route
    */
-  words(route) {
+  #words(route) {
     const { locale } = this.#session;
     const { body } = readRoute(route);
     return { name: visible(body.name) || locale.t(texts.unnamed), what: selectionWords(body, this.#session), who: notifiesWords(body, locale), when: whenNotified(body, locale) };
-  }
-
-  /** @param {RouteForm} route */
-  #words(route) {
-    const key = `${this.#session.locale.language} ${this.#session.plant.specs.size}`;
-    let found = this.#said.get(route);
-    if (!found || found.key !== key) this.#said.set(route, (found = { key, words: this.words(route) }));
-    return found.words;
   }
 
   /**
