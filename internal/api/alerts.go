@@ -154,8 +154,12 @@ type alertEvent struct {
 	Reason          iot.ClearReason `json:"reason,omitempty" doc:"Why the alert has cleared, if not because of a reading, or why nobody has to acknowledge it; rule_changed of one that is updated: it follows a change of its rule."`
 	Suppressed      iot.Suppression `json:"suppressed,omitempty" doc:"Why nobody is notified of it."`
 	SuppressedUntil time.Time       `json:"suppressed_until,omitzero"`
-	Actor           string          `json:"actor,omitempty" doc:"Who: an opaque id; absent if nobody has caused the event."`
-	Comment         string          `json:"comment,omitempty"`
+
+	SuppressedBy     string `json:"suppressed_by,omitempty" doc:"Who has shelved it, an opaque id, or the name of the maintenance, or the id of the parent that suppresses it; absent in events that an older version has stored."`
+	SuppressedReason string `json:"suppressed_reason,omitempty" doc:"Why a person has decided that; at most 256 bytes."`
+	SuppressedActor  string `json:"suppressed_actor,omitempty" doc:"Who has decided the maintenance: an opaque id; absent if that is not known."`
+	Actor            string `json:"actor,omitempty" doc:"Who: an opaque id; absent if nobody has caused the event."`
+	Comment          string `json:"comment,omitempty"`
 }
 
 // alertEvents is the answer with the events of an alert.
@@ -178,7 +182,8 @@ func (s *server) listAlertEvents(ctx context.Context, in *alertInput) (*answer[a
 	}
 	out := alertEvents{Items: make([]alertEvent, len(events)), Truncated: truncated}
 	for i, e := range events {
-		out.Items[i] = alertEvent{e.Transition, e.State, e.Time, e.Value, e.Reason, e.Suppressed, e.SuppressedUntil, e.Actor, e.Comment}
+		out.Items[i] = alertEvent{e.Transition, e.State, e.Time, e.Value, e.Reason, e.Suppressed, e.SuppressedUntil,
+			e.SuppressedBy, e.SuppressedReason, e.SuppressedActor, e.Actor, e.Comment}
 	}
 	s.nameRuleChanges(ctx, in.ID, out.Items)
 	return &answer[alertEvents]{out}, nil

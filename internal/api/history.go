@@ -41,9 +41,11 @@ type AlertEvent struct {
 	Value float64
 	// Reason is why the alert has cleared, if not because of a reading.
 	Reason iot.ClearReason
-	// Suppressed is why nobody is notified, SuppressedUntil until when.
-	Suppressed      iot.Suppression
-	SuppressedUntil time.Time
+	// Suppressed is why nobody is notified, SuppressedUntil until when. SuppressedBy, SuppressedReason and SuppressedActor are those of the event; empty in
+	// events that an older version has stored.
+	Suppressed                                      iot.Suppression
+	SuppressedUntil                                 time.Time
+	SuppressedBy, SuppressedReason, SuppressedActor string
 	// Actor is who has caused the event, empty if nobody has, and Comment what was written.
 	Actor, Comment string
 }

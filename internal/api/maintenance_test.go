@@ -62,7 +62,7 @@ func TestMaintenanceIsListedWithWhatItDoes(t *testing.T) {
 	silent := func(s *iot.DeviceState) {
 		s.Latest.Location.Building = "B栋"
 		alarmed("temperature_high", iot.Warning)(s)
-		s.Alerts[0].Raised.SuppressByDesign("belt", iot.Period{From: noon.Add(-time.Hour), Until: noon.Add(time.Hour)})
+		s.Alerts[0].Raised.SuppressByDesign(&iot.Rule{Name: "belt"}, iot.Period{From: noon.Add(-time.Hour), Until: noon.Add(time.Hour)})
 	}
 	fleet := plant{
 		device("d1", iot.Temperature, 20, silent), device("d2", iot.Humidity, 20, func(s *iot.DeviceState) { s.Latest.Location.Building = "B栋" }),

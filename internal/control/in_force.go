@@ -325,12 +325,24 @@ func (f *InForce) compare(o *Object) (comparison, Object) {
 	result, highest := agreed, Object{}
 	for _, rules := range f.rules {
 		here, known := compare(o, rules[o.ID].object)
+		if here == conflicting && sameDecision(o, &known) {
+			here = agreed
+		}
 		if here == ahead && known.Version > highest.Version {
 			highest = known
 		}
 		result = max(result, here)
 	}
 	return result, highest
+}
+
+// sameDecision reports whether two versions of a rule with the same number differ in nothing but who has decided it: a processor, or a web service, of a
+// version that does not know Rule.DecidedBy has stored one of them without it. To decide again what is in force already would never end.
+func sameDecision(a, b *Object) bool {
+	one, err := a.RuleEntry()
+	other, err2 := b.RuleEntry()
+	return err == nil && err2 == nil && (one.Rule.DecidedBy == "" || other.Rule.DecidedBy == "") &&
+		one.Deleted == other.Deleted && one.Provisioned == other.Provisioned && sameRule(&one, &other)
 }
 
 func compare(o *Object, known Object) (comparison, Object) {

@@ -149,6 +149,9 @@ func (r *Registry) planRules(current []Object, edits []RuleEdit, how *RuleChange
 		case err != nil:
 			refused = append(refused, &RuleError{edits[i].Name, err})
 		case outcome.Changed():
+			if edits[i].Maintenance && !outcome.After.Deleted && how.Action != ActionCalendar {
+				outcome.After.Rule.DecidedBy = how.Actor
+			}
 			changes = append(changes, Change{Object: RuleObject(&outcome.After), Actor: how.Actor, Action: how.Action, Reason: how.Reason, Time: now})
 		}
 		outcomes[i] = outcome
@@ -203,13 +206,13 @@ func follow(before, after *iot.RuleEntry) error {
 	return after.Normalize()
 }
 
-// sameRule reports whether two entries say the same. An entry that deletes a rule says the same as none.
+// sameRule reports whether two entries say the same, whoever has decided it. An entry that deletes a rule says the same as none.
 func sameRule(a, b *iot.RuleEntry) bool {
 	if (a.Deleted || a.Version == 0) && b.Deleted {
 		return true
 	}
 	x := *a
-	x.Version, x.Provisioned, x.Rule.Version = b.Version, b.Provisioned, b.Rule.Version
+	x.Version, x.Provisioned, x.Rule.Version, x.Rule.DecidedBy = b.Version, b.Provisioned, b.Rule.Version, b.Rule.DecidedBy
 	return reflect.DeepEqual(&x, b)
 }
 

@@ -93,31 +93,46 @@ type Handling struct {
 	SuppressedUntil time.Time
 	SuppressedBy    string
 	SuppressedAt    time.Time
+	// SuppressedReason is why a person has decided that, at most MaxSuppressedReason bytes; empty if no person has, or none was given. SuppressedActor is
+	// the opaque id of the person who has decided about the maintenance that SuppressedBy names; empty if that is not known, and of anything else.
+	SuppressedReason, SuppressedActor string
 	// Actor is the opaque id of the person who caused this event, empty if no person did, and Comment what the person wrote.
 	Actor, Comment string
 }
 
+// MaxSuppressedReason is the maximum length of Handling.SuppressedReason in bytes. A longer reason of a shelving is cut there, and is whole in the event of
+// the shelving itself: the state of a device has the reason with every alert.
+const MaxSuppressedReason = MaxRuleText
+
 // Suppress makes an alert suppressed by a shelving, or not suppressed if that is nil.
 func (h *Handling) Suppress(by *Shelving) {
-	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = "", time.Time{}, "", time.Time{}
+	h.suppressed("", time.Time{}, "", time.Time{})
 	if by == nil {
 		return
 	}
-	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = Shelved, by.Until, by.Actor, by.Since
+	h.suppressed(Shelved, by.Until, by.Actor, by.Since)
+	h.SuppressedReason = cutText(by.Reason, MaxSuppressedReason)
 	if by.OutOfService {
 		h.Suppressed = OutOfService
 	}
 }
 
+// suppressed sets why, until when, by what and since when an alert is suppressed.
+func (h *Handling) suppressed(why Suppression, until time.Time, by string, at time.Time) {
+	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = why, until, by, at
+	h.SuppressedReason, h.SuppressedActor = "", ""
+}
+
 // SuppressByDesign makes an alert suppressed by a rule of the kind Maintenance while one of its periods holds.
-func (h *Handling) SuppressByDesign(rule string, during Period) {
-	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = ByDesign, during.Until, rule, during.From
+func (h *Handling) SuppressByDesign(rule *Rule, during Period) {
+	h.suppressed(ByDesign, during.Until, rule.Name, during.From)
+	h.SuppressedReason, h.SuppressedActor = cutText(rule.Text, MaxSuppressedReason), rule.DecidedBy
 }
 
 // SuppressByParent makes an alert suppressed because of the parent of its device, since now unless it has been before. A planned end is not
 // known: it moves as long as the outage lasts.
 func (h *Handling) SuppressByParent(parent DeviceID, before *Handling, now time.Time) {
-	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = ByParent, time.Time{}, string(parent), now
+	h.suppressed(ByParent, time.Time{}, string(parent), now)
 	if before.Suppressed == ByParent && before.SuppressedBy == h.SuppressedBy {
 		h.SuppressedAt = before.SuppressedAt
 	}

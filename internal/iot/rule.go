@@ -43,7 +43,8 @@ type Rule struct {
 	// Latch keeps an alert open when its condition has returned to normal, until somebody has acknowledged and then reset it.
 	Latch bool
 	// Text is the message of the rule's alerts in Chinese, TextEN the one in English; see package alert for the placeholders in them. If
-	// one of them is empty, the other holds for both languages; if both are, the message states the value and the threshold.
+	// one of them is empty, the other holds for both languages; if both are, the message states the value and the threshold. Of a rule of the kind
+	// Maintenance Text is the reason.
 	Text, TextEN string
 	// Procedure is the address of a page that says what to do, empty for none.
 	Procedure string
@@ -51,6 +52,9 @@ type Rule struct {
 	Disabled bool
 	// Schedule is when a rule of the kind Maintenance holds; nil for any other.
 	Schedule *Schedule
+	// DecidedBy is the opaque id of the person who has decided last about a rule of the kind Maintenance. It decides nothing: it is empty where a program of
+	// a version without it has decided or stored the rule, and two rules that differ in it alone say the same.
+	DecidedBy string
 }
 
 // Selector says which devices a rule watches: those that match all of its fields. An empty field matches every device, so

@@ -53,6 +53,11 @@ func (e *RuleEntry) Normalize() error {
 	if err := r.normalizeTexts(); err != nil {
 		return err
 	}
+	if r.DecidedBy != "" {
+		if err := normalizeKey("decided_by", &r.DecidedBy, MaxCommandID); err != nil {
+			return err
+		}
+	}
 	if err := r.normalizeExcept(); err != nil {
 		return err
 	}

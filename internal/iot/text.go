@@ -34,14 +34,45 @@ func normalizeTexts(r *Reading, limit int) error {
 // fit reports whether a text is within the limit and canonical by the quick test.
 func fit(text string, limit int) bool { return len(text) <= limit && canonical(text) }
 
-// normalizeText puts a text into Unicode's form NFC, without white space around it. Texts that look equal then are equal,
-// so one filter matches all of them.
 // CheckedReason returns why something is decided as it is stored: a text of one line, at most MaxReason bytes long. The error says what is wrong with it.
 func CheckedReason(reason string) (string, error) {
 	err := normalizeText("reason", &reason, MaxReason)
 	return reason, err
 }
 
+// NeededReason returns why something is decided that needs a reason, as CheckedReason does, at most limit bytes long. One without anything that can be seen
+// is missing. The error is an *InvalidError about field.
+func NeededReason(field, reason string, limit int) (string, error) {
+	if err := normalizeText(field, &reason, limit); err != nil {
+		return "", err
+	}
+	if !strings.ContainsFunc(reason, visible) {
+		return "", Invalid(field, "missing: say why, for those who read later why nobody was notified")
+	}
+	return reason, nil
+}
+
+// visible reports whether a character leaves a mark.
+func visible(r rune) bool {
+	const blankBraille = '\u2800'
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) && r != blankBraille
+}
+
+// cutText cuts a text that is longer than limit bytes between two characters, and ends it with an ellipsis.
+func cutText(text string, limit int) string {
+	const ellipsis = "…"
+	if len(text) <= limit {
+		return text
+	}
+	end := limit - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
+}
+
+// normalizeText puts a text into Unicode's form NFC, without white space around it. Texts that look equal then are equal,
+// so one filter matches all of them.
 func normalizeText(field string, text *string, limit int) error {
 	if fit(*text, limit) {
 		return nil // Nearly always.

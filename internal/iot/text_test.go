@@ -221,3 +221,21 @@ func TestADeviceIsFoundByWhatWasSent(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A reason that is needed says something: white space, and what cannot be seen, does not.
+func TestANeededReasonSaysSomething(t *testing.T) {
+	for _, blank := range []string{"", " ", "\t\n", "\u3000\u00a0", "\u200d\u200d", "\u2800", "\u3164", "\u00ad"} {
+		_, err := iot.NeededReason("comment", blank, iot.MaxReason)
+		if invalid := (*iot.InvalidError)(nil); !errors.As(err, &invalid) || invalid.Field != "comment" || !strings.Contains(invalid.Reason, "say why") {
+			t.Errorf("%q: got %v, want that the comment is missing", blank, err)
+		}
+	}
+	for text, want := range map[string]string{" belt ": "belt", "换皮带": "换皮带", "7": "7", "?": "?", "🔧": "🔧", "\u3000大修\u3000": "大修"} {
+		if got, err := iot.NeededReason("comment", text, iot.MaxReason); got != want || err != nil {
+			t.Errorf("%q: got %q, %v", text, got, err)
+		}
+	}
+	if _, err := iot.NeededReason("reason", strings.Repeat("x", 257), 256); err == nil || !strings.Contains(err.Error(), "longer than 256") {
+		t.Errorf("got %v, want that it is too long", err)
+	}
+}

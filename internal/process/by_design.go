@@ -58,7 +58,7 @@ func (p *Partition) suppress(a *iot.Alert) {
 	}
 	for _, rule := range p.byDesign.maintenance {
 		if during, holds := rule.Schedule.Holds(p.clock); holds && during.Until.After(a.SuppressedUntil) && alert.Selects(rule, entry, a) {
-			a.SuppressByDesign(rule.Name, during)
+			a.SuppressByDesign(rule, during)
 		}
 	}
 	if a.Suppressed == "" && p.silencedUntil(entry, a).After(p.clock) {

@@ -71,7 +71,8 @@ func drawRule(t *rapid.T, j *journal, now float64) {
 				r.For = 0
 			}
 			if r.Kind == iot.Maintenance {
-				r.For, r.Severity, r.Schedule, r.Text, r.Latch = 0, iot.Info, new(iot.Schedule), "", false
+				r.For, r.Severity, r.Schedule, r.Latch = 0, iot.Info, new(iot.Schedule), false
+				r.DecidedBy = rapid.SampledFrom([]string{"", "u-17", "u-9"}).Draw(t, "decided by")
 				for range rapid.IntRange(0, 3).Draw(t, "periods") {
 					from := now + float64(rapid.IntRange(-5, 20).Draw(t, "from"))
 					r.Schedule.Periods = append(r.Schedule.Periods, iot.Period{From: at(from), Until: at(from + float64(rapid.IntRange(1, 20).Draw(t, "length")))})

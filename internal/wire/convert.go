@@ -74,8 +74,11 @@ func FromAlert(a *iot.Alert) Alert {
 		SuppressedUntil: a.SuppressedUntil,
 		SuppressedBy:    a.SuppressedBy,
 		SuppressedAt:    a.SuppressedAt,
-		Actor:           a.Actor,
-		Comment:         a.Comment,
+
+		SuppressedReason: a.SuppressedReason,
+		SuppressedActor:  a.SuppressedActor,
+		Actor:            a.Actor,
+		Comment:          a.Comment,
 	}
 }
 

@@ -171,6 +171,8 @@ type ruleEntry struct {
 	TextEN      string         `json:"text_en,omitempty"`
 	Procedure   string         `json:"procedure,omitempty"`
 	Schedule    *schedule      `json:"schedule,omitempty"`
+	// DecidedBy needs no level: a program that does not know it decides the same.
+	DecidedBy string `json:"decided_by,omitempty"`
 }
 
 type schedule struct {
@@ -282,7 +284,7 @@ func toRuleEntry(e *iot.RuleEntry) ruleEntry {
 	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds(), r.Limit, r.Last, toRuleLevels(&r.Levels), r.Expression}
 	m.For, m.ClearFor = r.For.Microseconds(), r.ClearFor.Microseconds()
 	m.Severity, m.Latch, m.Text, m.TextEN, m.Procedure = r.Severity, r.Latch, r.Text, r.TextEN, r.Procedure
-	m.Disabled, m.Schedule = r.Disabled, toSchedule(r.Schedule)
+	m.Disabled, m.Schedule, m.DecidedBy = r.Disabled, toSchedule(r.Schedule), r.DecidedBy
 	return m
 }
 
@@ -291,7 +293,7 @@ func (m *ruleEntry) entry() (iot.RuleEntry, error) {
 		Version: m.Version, Deleted: m.Deleted, Provisioned: m.Provisioned,
 		Rule: iot.Rule{
 			Name: m.Name, Severity: m.Severity, Latch: m.Latch, Text: m.Text, TextEN: m.TextEN, Procedure: m.Procedure,
-			Disabled: m.Disabled, Schedule: m.Schedule.schedule(),
+			Disabled: m.Disabled, Schedule: m.Schedule.schedule(), DecidedBy: m.DecidedBy,
 		},
 	}
 	for _, except := range m.Except {

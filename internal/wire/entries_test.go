@@ -128,7 +128,7 @@ func TestEntriesArePinned(t *testing.T) {
 	golden(t, "record_rule_statistic", wire.AppendRuleEntry(nil, &statistic))
 	begins := time.Date(2026, 7, 1, 14, 0, 0, 0, time.UTC)
 	maintenance := iot.RuleEntry{Version: 2, Rule: iot.Rule{
-		Name: "overhaul", Selector: iot.Selector{Area: "A栋"}, Severity: iot.Info, Text: "大修", Condition: iot.Condition{Kind: iot.Maintenance},
+		Name: "overhaul", Selector: iot.Selector{Area: "A栋"}, Severity: iot.Info, Text: "大修", DecidedBy: "u-17", Condition: iot.Condition{Kind: iot.Maintenance},
 		Schedule: &iot.Schedule{
 			Periods:  []iot.Period{{From: begins, Until: begins.Add(8 * time.Hour)}},
 			Calendar: iot.Calendar{TimeZone: "Asia/Shanghai", Weekly: []iot.WeeklyPeriod{{Day: time.Wednesday, Start: 22 * 60, Minutes: 8 * 60}}},
@@ -567,7 +567,7 @@ func largestRule() iot.RuleEntry {
 	for range iot.MaxRuleDevices {
 		e.Rule.Devices = append(e.Rule.Devices, iot.DeviceID(longest(iot.MaxIDLength)))
 	}
-	e.Rule.TextEN, e.Rule.Latch = longest(iot.MaxRuleText), true
+	e.Rule.TextEN, e.Rule.Latch, e.Rule.DecidedBy = longest(iot.MaxRuleText), true, longest(iot.MaxCommandID)
 	e.Rule.Procedure = "https://plant.example/" + strings.Repeat("&", iot.MaxRuleText-len("https://plant.example/"))
 	for range iot.MaxRuleExcept {
 		e.Rule.Except = append(e.Rule.Except, iot.Selector{Area: e.Rule.Area, Labels: e.Rule.Labels})
@@ -744,6 +744,7 @@ func drawRule(t *rapid.T) iot.RuleEntry {
 			e.Rule.Devices = append(e.Rule.Devices, iot.DeviceID(drawKey(t, "device")))
 			e.Rule.Labels = map[string]string{drawKey(t, "label"): drawText(t, "value")}
 		}
+		e.Rule.DecidedBy = rapid.SampledFrom([]string{"", "u-17"}).Draw(t, "decided by")
 		e.Rule.Text, e.Rule.Severity = drawText(t, "message"), rapid.SampledFrom(iot.Severities[:]).Draw(t, "severity")
 		e.Rule.Below, e.Rule.Threshold = rapid.Bool().Draw(t, "below"), rapid.Float64().Draw(t, "threshold")
 		e.Rule.Hysteresis = rapid.Float64Min(0).Draw(t, "hysteresis")

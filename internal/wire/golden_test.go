@@ -72,8 +72,17 @@ func handledAlert() iot.Alert {
 	a.Transition, a.Time, a.Area = iot.Acknowledged, at.Add(2*time.Minute), "north/hall 2"
 	a.Handling = iot.Handling{
 		AckedAt: at.Add(2 * time.Minute), AckedBy: "u-17", Suppressed: iot.Shelved, SuppressedUntil: at.Add(8 * time.Hour), SuppressedBy: "u-9", SuppressedAt: at.Add(time.Minute),
-		Actor: "u-17", Comment: "bearing ordered",
+		SuppressedReason: "sensor is being replaced",
+		Actor:            "u-17", Comment: "bearing ordered",
 	}
+	return a
+}
+
+// maintainedAlert is an alert of a device that is under maintenance.
+func maintainedAlert() iot.Alert {
+	a := goldenAlert()
+	belt := iot.Rule{Name: "hall 3", Text: "大修", DecidedBy: "u-17"}
+	a.SuppressByDesign(&belt, iot.Period{From: at.Add(-time.Hour), Until: at.Add(7 * time.Hour)})
 	return a
 }
 
@@ -277,7 +286,7 @@ func TestTopicMessages(t *testing.T) {
 			t.Errorf("%s: read back %+v, %v", name, got, err)
 		}
 	}
-	for name, a := range map[string]iot.Alert{"raised": goldenAlert(), "historical": offlineAlert(), "handled": handledAlert()} {
+	for name, a := range map[string]iot.Alert{"raised": goldenAlert(), "historical": offlineAlert(), "handled": handledAlert(), "maintained": maintainedAlert()} {
 		text := wire.AppendAlert(nil, &a)
 		golden(t, "topic_alert_"+name, text)
 		if got, err := wire.DecodeAlert(text); err != nil || got != a {

@@ -272,6 +272,9 @@ type Alert struct {
 	SuppressedUntil time.Time       `json:"suppressed_until,omitzero"`
 	SuppressedBy    string          `json:"suppressed_by,omitempty"`
 	SuppressedAt    time.Time       `json:"suppressed_at,omitzero"`
+	// SuppressedReason is why a person has decided that, and SuppressedActor who has decided about the maintenance that SuppressedBy names.
+	SuppressedReason string `json:"suppressed_reason,omitempty"`
+	SuppressedActor  string `json:"suppressed_actor,omitempty"`
 	// Actor is the person who caused the event, and Comment what that person wrote.
 	Actor   string `json:"actor,omitempty"`
 	Comment string `json:"comment,omitempty"`

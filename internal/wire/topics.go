@@ -186,6 +186,7 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 		Handling: iot.Handling{
 			AckedAt: m.AcknowledgedAt.UTC(), AckedBy: m.AcknowledgedBy,
 			Suppressed: m.Suppressed, SuppressedUntil: m.SuppressedUntil.UTC(), SuppressedBy: m.SuppressedBy, SuppressedAt: m.SuppressedAt.UTC(),
+			SuppressedReason: m.SuppressedReason, SuppressedActor: m.SuppressedActor,
 			Actor: m.Actor, Comment: m.Comment,
 		},
 		Position: m.Position,

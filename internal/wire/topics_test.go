@@ -26,9 +26,12 @@ func drawHandling(t *rapid.T) (h iot.Handling) {
 	if rapid.Bool().Draw(t, "acknowledged") {
 		h.AckedAt, h.AckedBy = drawTime(t, "acknowledged at"), rapid.String().Draw(t, "by")
 	}
-	h.Suppressed = rapid.SampledFrom([]iot.Suppression{"", iot.Shelved, iot.OutOfService}).Draw(t, "suppressed")
+	h.Suppressed = rapid.SampledFrom([]iot.Suppression{"", iot.Shelved, iot.OutOfService, iot.ByDesign, iot.ByParent}).Draw(t, "suppressed")
 	if h.Suppressed == iot.Shelved {
 		h.SuppressedUntil = drawTime(t, "until")
+	}
+	if h.Suppressed != "" {
+		h.SuppressedBy, h.SuppressedReason, h.SuppressedActor = rapid.String().Draw(t, "what"), rapid.String().Draw(t, "why"), rapid.String().Draw(t, "who")
 	}
 	h.Actor, h.Comment = rapid.String().Draw(t, "actor"), rapid.String().Draw(t, "comment")
 	return h
@@ -410,7 +413,7 @@ func benchmarkState(b *testing.B, state *iot.DeviceState) {
 
 // What is decoded as an alert event is written and then read the same: a processor keeps events in partition-state.
 func FuzzDecodeAlert(f *testing.F) {
-	for _, alert := range []iot.Alert{goldenAlert(), offlineAlert(), handledAlert()} {
+	for _, alert := range []iot.Alert{goldenAlert(), offlineAlert(), handledAlert(), maintainedAlert()} {
 		f.Add(wire.AppendAlert(nil, &alert))
 	}
 	f.Add([]byte(`{"id":"\ud800","device_id":"a","state":"cleared","onset":"0000-01-01T00:00:00Z","timestamp":"9998-12-31T23:59:59+01:00"}`))

@@ -75,7 +75,7 @@ func startShift(t *testing.T, d *deployment, h *hook, webs ...*server) *shift {
 		from := time.Now().Add(time.Duration(5+12*i) * time.Second)
 		periods = append(periods, fmt.Sprintf(`{"from":%q,"until":%q}`, from.UTC().Format(time.RFC3339), from.Add(4*time.Second).UTC().Format(time.RFC3339)))
 	}
-	maintenance := fmt.Sprintf(`{"name":"lubrication","device_type":"pressure_sensor","area":%q,"periods":[%s]}`,
+	maintenance := fmt.Sprintf(`{"name":"lubrication","reason":"bearings","device_type":"pressure_sensor","area":%q,"periods":[%s]}`,
 		(&iot.Location{Building: buildings[0]}).FirstArea(), strings.Join(periods, ","))
 	addInForce(t, webs[0], "/api/v1/maintenance", maintenance)
 	return s
@@ -387,7 +387,7 @@ func (l *replayedLog) Alert(a *iot.Alert) {
 		return
 	}
 	l.events[eventKey(a.ID, a.Partition, a.Offset)] = eventWords(string(a.Transition), string(a.LifeState()), a.Time, a.Value, string(a.Reason),
-		string(a.Suppressed), a.SuppressedUntil, a.Actor, a.Comment)
+		suppressionWords(string(a.Suppressed), a.SuppressedUntil, a.SuppressedBy, a.SuppressedReason, a.SuppressedActor), a.Actor, a.Comment)
 }
 
 func (*replayedLog) Summary(*iot.WindowSummary)          {}
@@ -411,11 +411,16 @@ func eventKey(alert string, partition int32, offset int64) string {
 }
 
 // eventWords says all of an event. Of one that is noted, what it does not say itself is that of the alert in the archive.
-func eventWords(transition, life string, at time.Time, value float64, reason, suppressed string, until time.Time, actor, comment string) string {
+func eventWords(transition, life string, at time.Time, value float64, reason, suppressed, actor, comment string) string {
 	if transition == string(iot.Noted) {
 		return fmt.Sprint(transition, " ", at.UnixMicro(), " ", actor, " ", comment)
 	}
-	return fmt.Sprint(transition, " ", life, " ", at.UnixMicro(), " ", value, " ", reason, " ", suppressed, " ", max(until.UnixMicro(), 0), " ", actor, " ", comment)
+	return fmt.Sprint(transition, " ", life, " ", at.UnixMicro(), " ", value, " ", reason, " ", suppressed, " ", actor, " ", comment)
+}
+
+// suppressionWords says what suppresses an alert, until when, why, and who has decided so.
+func suppressionWords(suppressed string, until time.Time, by, why, who string) string {
+	return fmt.Sprint(suppressed, " ", max(until.UnixMicro(), 0), " ", by, " ", why, " ", who)
 }
 
 // differs compares the events in the archive with those of the log, as far as it was read.
@@ -424,13 +429,14 @@ func (l *replayedLog) differs(t *testing.T, database string) (wrong []string) {
 	stored := make(map[string]bool)
 	comments := make(map[string]string)
 	query(t, database, func(rows pgx.Rows) error {
-		var id, transition, life, reason, suppressed, actor, comment, rule, device string
+		var id, transition, life, reason, suppressed, by, why, who, actor, comment, rule, device string
 		var partition int32
 		var position int64
 		var at time.Time
 		var until *time.Time
 		var value float64
-		if err := rows.Scan(&id, &partition, &position, &transition, &life, &at, &value, &reason, &suppressed, &until, &actor, &comment, &rule, &device); err != nil {
+		if err := rows.Scan(&id, &partition, &position, &transition, &life, &at, &value, &reason, &suppressed, &until, &by, &why, &who, &actor,
+			&comment, &rule, &device); err != nil {
 			return err
 		}
 		if p := l.partitions[partition]; p != nil && position > p.Next() {
@@ -444,13 +450,13 @@ func (l *replayedLog) differs(t *testing.T, database string) (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("what is said once has two events: %s and %s", before, key))
 		}
 		comments[comment] = key
-		got := eventWords(transition, life, at, value, reason, suppressed, *until, actor, comment)
+		got := eventWords(transition, life, at, value, reason, suppressionWords(suppressed, *until, by, why, who), actor, comment)
 		if want := l.events[key]; got != want {
 			wrong = append(wrong, fmt.Sprintf("%s of %s on %s: got %s, want %s", key, rule, device, got, want))
 		}
 		stored[key] = true
 		return nil
-	}, `SELECT e.id, a.partition, e.position, e.state, e.life, e.time, e.value, e.reason, e.suppressed, e.suppressed_until, e.actor, e.comment, a.rule, a.device_id
+	}, `SELECT e.id, a.partition, e.position, e.state, e.life, e.time, e.value, e.reason, e.suppressed, e.suppressed_until, e.suppressed_by, e.suppressed_reason, e.suppressed_actor, e.actor, e.comment, a.rule, a.device_id
 		FROM alert_events e JOIN alerts a ON a.id = e.id`)
 	for key, want := range l.events {
 		if !stored[key] {

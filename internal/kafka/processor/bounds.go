@@ -71,6 +71,7 @@ func shortAlert(a *iot.Alert) iot.Alert {
 		short.Procedure = "" // Half of an address leads nowhere.
 	}
 	short.Location = shortLocation(a.Location)
+	short.SuppressedReason, short.SuppressedActor = "", "" // After a restore the processor says them once more.
 	return short
 }
 

@@ -57,6 +57,25 @@ func TestTheLargestStateFits(t *testing.T) {
 	if got, err := wire.DecodeDeviceState(text); err != nil || len(got.Alerts) != iot.MaxRules || got.Alerts[0].Raised.ID != s.Alerts[0].Raised.ID {
 		t.Errorf("got %d alerts, %v, want all of them", len(got.Alerts), err)
 	}
+	handleAll(s.Alerts)
+	if text := appendState(nil, &s); len(text) > wire.MaxRecord {
+		t.Errorf("with all alerts handled: got %d bytes, want no more than %d", len(text), wire.MaxRecord)
+	}
+}
+
+// handleAll has all open alerts acknowledged, and suppressed by maintenance, with the longest texts.
+func handleAll(states []iot.AlertState) {
+	at := time.Date(2024, 1, 30, 10, 30, 0, 1000, time.UTC)
+	overhaul := iot.Rule{
+		Name: strings.Repeat("\"", iot.MaxRuleName), Text: strings.Repeat("\"", iot.MaxRuleText), DecidedBy: strings.Repeat("\"", iot.MaxCommandID),
+	}
+	for i := range states {
+		if raised := states[i].Raised; raised != nil {
+			raised.Transition, raised.AckedAt, raised.AckedBy = iot.Acknowledged, at, strings.Repeat("\"", iot.MaxCommandID)
+			raised.Area = iot.Area(strings.Repeat(strings.Repeat("\"", 63)+"/", iot.MaxAreaLevels))
+			raised.SuppressByDesign(&overhaul, iot.Period{From: at, Until: at.Add(time.Hour)})
+		}
+	}
 }
 
 type discard struct{}
@@ -111,5 +130,9 @@ func TestTheLargestMemoryFits(t *testing.T) {
 	}
 	if got, err := wire.DecodeDeviceState(text); err != nil || !reflect.DeepEqual(got.Conditions, s.Conditions) {
 		t.Errorf("got %+v, %v, want what the conditions remember unchanged", got.Conditions, err)
+	}
+	handleAll(s.Alerts)
+	if text := appendState(nil, &s); len(text) > wire.MaxRecord {
+		t.Errorf("with all alerts handled: got %d bytes, want no more than %d", len(text), wire.MaxRecord)
 	}
 }

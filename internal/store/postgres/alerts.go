@@ -16,10 +16,10 @@ const storeAlert = `INSERT INTO alerts AS a
 		(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		 onset, time, raised, cleared, historical, partition, epoch, position,
 		 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at, tenant,
-		 message_en, procedure, latched, reason, announced, announced_suppressed)
+		 message_en, procedure, latched, reason, announced, announced_suppressed, suppressed_reason, suppressed_actor)
 	SELECT $1, $2::text, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::timestamptz, $16, $17, $18, $19::boolean, $20, $21, $22,
 		$23, $24::timestamptz, $25, $26::text, $27::timestamptz, $28, $29::timestamptz, $30, $31, $32::timestamptz, $33::text, $34, $35, $36::timestamptz, $37,
-		$38::timestamptz, $26 <> ''
+		$38::timestamptz, $26 <> '', $39, $40
 	WHERE NOT $19 OR NOT coalesce((SELECT cleared IS NULL OR cleared >= $15 FROM alerts
 		WHERE tenant = $33 AND device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
 	ON CONFLICT (id) DO UPDATE SET
@@ -28,7 +28,8 @@ const storeAlert = `INSERT INTO alerts AS a
 		time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
 		area = excluded.area, acknowledged = excluded.acknowledged, acknowledged_by = excluded.acknowledged_by,
 		suppressed = excluded.suppressed, suppressed_until = excluded.suppressed_until, suppressed_by = excluded.suppressed_by,
-		suppressed_at = excluded.suppressed_at, latched = excluded.latched, reason = excluded.reason,
+		suppressed_at = excluded.suppressed_at, suppressed_reason = excluded.suppressed_reason, suppressed_actor = excluded.suppressed_actor,
+		latched = excluded.latched, reason = excluded.reason,
 		comment = CASE excluded.comment WHEN '' THEN a.comment ELSE excluded.comment END,
 		commented_by = CASE excluded.comment WHEN '' THEN a.commented_by ELSE excluded.commented_by END,
 		commented_at = coalesce(excluded.commented_at, a.commented_at),
@@ -41,8 +42,8 @@ const announceAlert = `UPDATE alerts SET announced = $3, announced_suppressed = 
 
 // storeAlertEvent keeps an event for the story of its alert.
 const storeAlertEvent = `INSERT INTO alert_events
-		(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`
+		(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, suppressed_by, suppressed_reason, suppressed_actor, actor, comment)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`
 
 // noteAlert are the statements that add what was said of an alert after it was over, and why nobody has to acknowledge it, if nobody has. The archive
 // alone knows whether there is such an alert.
@@ -106,13 +107,15 @@ func (in *intake) alerts(ctx context.Context, alerts []iot.Alert) error {
 			a.Onset, a.Time, raised, cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
 			text(string(a.Area)), known(a.AckedAt), text(a.AckedBy), string(a.Suppressed), known(a.SuppressedUntil), text(a.SuppressedBy),
 			known(a.SuppressedAt), text(a.Comment), text(commentedBy), commented, text(string(a.Tenant)),
-			text(a.MessageEN), text(a.Procedure), known(a.Latched), string(a.Reason), announced)
+			text(a.MessageEN), text(a.Procedure), known(a.Latched), string(a.Reason), announced,
+			text(a.SuppressedReason), text(a.SuppressedActor))
 		if announced != nil {
 			batch.Queue(announceAlert, a.ID, a.Epoch, a.Time, a.Suppressed != "")
 		}
 		if !a.Historical {
 			batch.Queue(storeAlertEvent, a.ID, a.Epoch, a.Offset, string(a.Transition), string(a.LifeState()), a.Time, a.Value, string(a.Reason),
-				string(a.Suppressed), known(a.SuppressedUntil), text(a.Actor), text(a.Comment))
+				string(a.Suppressed), known(a.SuppressedUntil), text(a.SuppressedBy), text(a.SuppressedReason), text(a.SuppressedActor),
+				text(a.Actor), text(a.Comment))
 		}
 	}
 	return in.tx.SendBatch(ctx, batch).Close()

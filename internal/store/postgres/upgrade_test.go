@@ -169,3 +169,26 @@ func TestADatabaseWithoutTenantsGoesOn(t *testing.T) {
 		t.Errorf("got alerts %+v, %v, want the one of before", alerts, err)
 	}
 }
+
+// A database of before the events said what suppresses an alert: of the old ones it is not known, and an archiver of before goes on writing.
+func TestADatabaseWithoutWhatSuppressesGoesOn(t *testing.T) {
+	url := newURL(t)
+	oldDatabase(t, url, 13)
+	const event = `INSERT INTO alert_events (id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
+		VALUES ('x', 0, %d, 'updated', 'unacknowledged', '2024-01-30 22:00+00', 1, '', 'by_design', '2024-01-30 23:00+00', '', '')`
+	command(t, url, `INSERT INTO alerts (id, tenant, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+			onset, time, raised, historical, partition, epoch, position, suppressed, suppressed_by)
+		VALUES ('x', '', 'hot', 'a', 'temperature_sensor', 'warning', 'updated', '', 1, 2, false, '', '', 0, '', '2024-01-30 22:00+00', '2024-01-30 22:00+00',
+			'2024-01-30 22:00+00', false, 2, 0, 2, 'by_design', 'belt')`)
+	command(t, url, fmt.Sprintf(event, 1))
+	s := open(t, url)
+	command(t, url, fmt.Sprintf(event, 2))
+	events, err := s.AlertEvents(t.Context(), "", "x")
+	if err != nil || len(events) != 2 || events[0].Suppressed != iot.ByDesign || events[0] != events[1] || events[0].SuppressedBy+events[0].SuppressedReason+events[0].SuppressedActor != "" {
+		t.Errorf("got %+v, %v, want both events, without what is not known", events, err)
+	}
+	alerts, err := s.Alerts(t.Context(), api.AlertsQuery{Limit: 10})
+	if err != nil || len(alerts) != 1 || alerts[0].SuppressedBy != "belt" || alerts[0].SuppressedReason+alerts[0].SuppressedActor != "" {
+		t.Errorf("got %+v, %v, want the alert", alerts, err)
+	}
+}

@@ -51,15 +51,16 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 			(id, rule, tenant, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 			 onset, time, raised, cleared, historical, partition, epoch, position,
 			 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at,
-			 message_en, procedure, latched, reason, announced, announced_suppressed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			 message_en, procedure, latched, reason, announced, announced_suppressed, suppressed_reason, suppressed_actor)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
 			severity = excluded.severity, state = excluded.state, message = excluded.message, message_en = excluded.message_en, value = excluded.value,
 			threshold = excluded.threshold, procedure = excluded.procedure,
 			time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
 			area = excluded.area, acknowledged = excluded.acknowledged, acknowledged_by = excluded.acknowledged_by,
 			suppressed = excluded.suppressed, suppressed_until = excluded.suppressed_until, suppressed_by = excluded.suppressed_by,
-			suppressed_at = excluded.suppressed_at, latched = excluded.latched, reason = excluded.reason,
+			suppressed_at = excluded.suppressed_at, suppressed_reason = excluded.suppressed_reason, suppressed_actor = excluded.suppressed_actor,
+			latched = excluded.latched, reason = excluded.reason,
 			comment = CASE excluded.comment WHEN '' THEN comment ELSE excluded.comment END,
 			commented_by = CASE excluded.comment WHEN '' THEN commented_by ELSE excluded.commented_by END,
 			commented_at = coalesce(excluded.commented_at, commented_at),
@@ -77,7 +78,8 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 		a.Location.Building, a.Location.Floor, a.Location.Room,
 		micros(a.Onset), micros(a.Time), micros(raised), cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
 		a.Area, microsOrNull(a.AckedAt), a.AckedBy, a.Suppressed, microsOrNull(a.SuppressedUntil), a.SuppressedBy, microsOrNull(a.SuppressedAt),
-		a.Comment, commentedBy, commented, a.MessageEN, a.Procedure, microsOrNull(a.Latched), a.Reason, announced, a.Suppressed != "")
+		a.Comment, commentedBy, commented, a.MessageEN, a.Procedure, microsOrNull(a.Latched), a.Reason, announced, a.Suppressed != "",
+		a.SuppressedReason, a.SuppressedActor)
 	if err != nil {
 		return err
 	}
@@ -126,10 +128,10 @@ func (w *batchWriter) alertEvent(ctx context.Context, a *iot.Alert) error {
 		return nil
 	}
 	return w.exec(ctx, `INSERT INTO alert_events
-			(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, suppressed_by, suppressed_reason, suppressed_actor, actor, comment)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		a.ID, a.Epoch, a.Offset, a.Transition, a.LifeState(), micros(a.Time), a.Value, a.Reason, a.Suppressed, microsOrNull(a.SuppressedUntil),
-		a.Actor, a.Comment)
+		a.SuppressedBy, a.SuppressedReason, a.SuppressedActor, a.Actor, a.Comment)
 }
 
 // withinAlert reports whether a historical event lies within a stored alert: then it comes from a repeated reading of that

@@ -106,7 +106,7 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 		if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold, &a.Below,
 			&a.Unit, &a.Location.Building, &a.Location.Floor, &a.Location.Room,
 			&onset, &at, &raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset,
-			&a.Area, &acked, &a.AckedBy, &a.Suppressed, &until, &a.SuppressedBy, &suppressed, &a.Comment, &a.Actor, &commented,
+			&a.Area, &acked, &a.AckedBy, &a.Suppressed, &until, &a.SuppressedBy, &suppressed, &a.SuppressedReason, &a.SuppressedActor, &a.Comment, &a.Actor, &commented,
 			&a.MessageEN, &a.Procedure, &latched, &a.Reason); err != nil {
 			return err
 		}
@@ -138,7 +138,8 @@ func (s *Store) AlertEvents(ctx context.Context, tenant iot.Tenant, id string) (
 		var e api.AlertEvent
 		var at int64
 		var until sql.NullInt64
-		if err := rows.Scan(&e.Transition, &e.State, &at, &e.Value, &e.Reason, &e.Suppressed, &until, &e.Actor, &e.Comment); err != nil {
+		if err := rows.Scan(&e.Transition, &e.State, &at, &e.Value, &e.Reason, &e.Suppressed, &until, &e.SuppressedBy,
+			&e.SuppressedReason, &e.SuppressedActor, &e.Actor, &e.Comment); err != nil {
 			return err
 		}
 		e.Time = fromMicros(at)
@@ -147,7 +148,8 @@ func (s *Store) AlertEvents(ctx context.Context, tenant iot.Tenant, id string) (
 		}
 		found = append(found, e)
 		return nil
-	}, `SELECT e.state, e.life, e.time, e.value, e.reason, e.suppressed, e.suppressed_until, e.actor, e.comment
+	}, `SELECT e.state, e.life, e.time, e.value, e.reason, e.suppressed, e.suppressed_until,
+			e.suppressed_by, e.suppressed_reason, e.suppressed_actor, e.actor, e.comment
 		FROM alerts a JOIN alert_events e ON e.id = a.id AND e.epoch = a.epoch
 		WHERE a.id = ? AND a.tenant = ? ORDER BY e.position LIMIT ?`, id, tenant, api.MaxAlertEvents+1)
 	if err != nil {
@@ -161,7 +163,7 @@ func selectAlerts(q *api.AlertsQuery) (query string, args []any) {
 	where, args := alertConditions(q)
 	return `SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		onset, time, raised, cleared, historical, partition, epoch, position,
-		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at,
+		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, suppressed_reason, suppressed_actor, comment, commented_by, commented_at,
 		message_en, procedure, latched, reason FROM alerts` + alertsIndex(q) + where + ` ORDER BY onset DESC, id LIMIT ?`, append(args, q.Limit)
 }
 

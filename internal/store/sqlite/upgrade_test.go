@@ -113,6 +113,39 @@ func TestAnOldDatabaseGoesOn(t *testing.T) {
 	}
 }
 
+// A database of before the events said what suppresses an alert: of the old ones it is not known, and an archiver of before goes on writing.
+func TestADatabaseWithoutWhatSuppressesGoesOn(t *testing.T) {
+	path := newPath(t)
+	db := raw(t, path)
+	migrate(t, db, 13)
+	const event = `INSERT INTO alert_events (id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
+		VALUES ('x', 0, ?2, 'updated', 'unacknowledged', ?1, 1, '', 'by_design', ?1 + 5, '', '')`
+	if _, err := db.Exec(`INSERT INTO alerts (id, tenant, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+			onset, time, raised, historical, partition, epoch, position, suppressed, suppressed_by)
+			VALUES ('x', '', 'hot', 'a', 'temperature_sensor', 'warning', 'updated', '', 1, 2, 0, '', '', 0, '', ?1, ?1, ?1, 0, 2, 0, 2, 'by_design', 'belt')`, start.UnixMicro()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(event, start.UnixMicro(), 1); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, ReadingsTopic: "device-data"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := raw(t, path).Exec(event, start.UnixMicro(), 2); err != nil {
+		t.Fatal(err)
+	}
+	events, err := s.AlertEvents(t.Context(), "", "x")
+	if err != nil || len(events) != 2 || events[0].Suppressed != iot.ByDesign || events[0] != events[1] || events[0].SuppressedBy+events[0].SuppressedReason+events[0].SuppressedActor != "" {
+		t.Errorf("got %+v, %v, want both events, without what is not known", events, err)
+	}
+	alerts, err := s.Alerts(t.Context(), api.AlertsQuery{Limit: 10})
+	if err != nil || len(alerts) != 1 || alerts[0].SuppressedBy != "belt" || alerts[0].SuppressedReason+alerts[0].SuppressedActor != "" {
+		t.Errorf("got %+v, %v, want the alert", alerts, err)
+	}
+}
+
 // A database of before tenants: its devices and alerts are of the tenant without a name. Another tenant may use the same ids.
 func TestADatabaseWithoutTenantsGoesOn(t *testing.T) {
 	path := newPath(t)

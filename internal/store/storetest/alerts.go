@@ -129,7 +129,8 @@ func alertsKeepHandling(t *testing.T, store Store) {
 	event.Area = "north/hall 2"
 	shelved := later(event, iot.Updated, 10)
 	shelved.Handling = iot.Handling{
-		Suppressed: iot.Shelved, SuppressedUntil: at(100), SuppressedBy: "u-9", SuppressedAt: at(9), Actor: "u-9",
+		Suppressed: iot.Shelved, SuppressedUntil: at(100), SuppressedBy: "u-9", SuppressedAt: at(9), SuppressedReason: "sensor is being replaced",
+		Actor: "u-9", Comment: "sensor is being replaced",
 	}
 	commented := later(shelved, iot.Updated, 20)
 	commented.Actor, commented.Comment = "u-1", "bearing ordered"
@@ -140,8 +141,7 @@ func alertsKeepHandling(t *testing.T, store Store) {
 	writeAlerts(t, store, event)
 	for i, next := range []iot.Alert{shelved, commented, acked, clearing} {
 		writeAlerts(t, store, next)
-		want := api.ArchivedAlert{Alert: next, Raised: at(1)}
-		want.Actor, want.Comment = "", ""
+		want := api.ArchivedAlert{Alert: next, Raised: at(1), CommentedAt: at(10)}
 		if i > 0 {
 			want.Actor, want.Comment, want.CommentedAt = "u-1", "bearing ordered", at(20)
 		}
@@ -151,6 +151,40 @@ func alertsKeepHandling(t *testing.T, store Store) {
 		if got := alerts(t, store, api.AlertsQuery{}); len(got) != 1 || got[0] != want {
 			t.Errorf("%s: got %+v, want %+v", next.Transition, got, want)
 		}
+	}
+}
+
+// Each event says what has suppressed the alert, why, and who has decided so, as it was then; the alert says what holds now.
+func alertsKeepWhatSuppresses(t *testing.T, store Store) {
+	event := raised("a", 0, 5)
+	belt := iot.Rule{Name: "Halle 3, 皮带", Text: "更换皮带 \"B7\"", DecidedBy: "u-17"}
+	event.SuppressByDesign(&belt, iot.Period{From: at(0), Until: at(100)})
+	again := later(event, iot.Updated, 20)
+	belt.Text, belt.DecidedBy = "and its motor", "u-9"
+	again.SuppressByDesign(&belt, iot.Period{From: at(0), Until: at(100)})
+	byParent := later(again, iot.Updated, 100)
+	byParent.SuppressByParent("gateway_7", &again.Handling, at(100))
+	shelved := later(byParent, iot.Updated, 110)
+	shelved.Suppress(&iot.Shelving{Until: at(500), Actor: "u-1", Reason: "known", Since: at(110)})
+	shelved.Actor, shelved.Comment = "u-1", "known"
+	ended := later(shelved, iot.Updated, 500)
+	ended.Suppress(nil)
+	ended.Actor, ended.Comment = "", ""
+	var want []api.AlertEvent
+	for i, next := range []iot.Alert{event, again, byParent, shelved, ended} {
+		writeAlerts(t, store, next)
+		want = append(want, api.AlertEvent{
+			Transition: next.Transition, State: iot.Unacknowledged, Time: next.Time, Value: next.Value, Suppressed: next.Suppressed, SuppressedUntil: next.SuppressedUntil,
+			SuppressedBy: next.SuppressedBy, SuppressedReason: next.SuppressedReason, SuppressedActor: next.SuppressedActor, Actor: next.Actor, Comment: next.Comment,
+		})
+		got := alerts(t, store, api.AlertsQuery{})
+		if len(got) != 1 || got[0].SuppressedBy != next.SuppressedBy || got[0].SuppressedReason != next.SuppressedReason || got[0].SuppressedActor != next.SuppressedActor {
+			t.Errorf("%d: got %+v, want %+v", i, got, next.Handling)
+		}
+	}
+	got, err := store.AlertEvents(t.Context(), "", event.ID)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
 }
 

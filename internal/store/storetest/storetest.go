@@ -98,6 +98,7 @@ var suite = []struct {
 	{"an alert keeps what people have done about it", alertsKeepHandling},
 	{"what is said of an alert that is over is kept", alertsKeepNotes},
 	{"an alert keeps its events", alertsKeepTheirEvents},
+	{"an alert keeps what has suppressed it", alertsKeepWhatSuppresses},
 	{"alerts come newest onset first, then by id", alertsOrder},
 	{"alerts narrow", alertsNarrow},
 	{"alerts page without gap or repeat while more come in", alertsPage},
