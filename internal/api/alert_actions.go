@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -57,7 +55,7 @@ func (s *server) registerAlertActions(api huma.API) {
 		Summary: "Handle an alert",
 		Description: "acknowledge: somebody has seen it; it counts for this alert only, not for a later one of the same rule. comment: adds a comment. reset: ends a latched " +
 			"alert that has been acknowledged. shelve: nobody is notified of the rule's alerts on the device until a time, or with one_shot until an alert has cleared; the rule is " +
-			"evaluated all the while. unshelve ends that. out_of_service and in_service are the same without an end. The answer is what the processor has done: done is false if it has " +
+			"evaluated all the while. unshelve ends that. out_of_service and in_service are the same without an end. shelve and out_of_service need a comment, the reason. The answer is what the processor has done: done is false if it has " +
 			"refused it, and refused says why, such as that somebody else has acknowledged the alert. What was said with an acknowledgement is kept as a comment then. A comment on an alert " +
 			"that is over is kept, too. The processor remembers a request by its Idempotency-Key for 24 hours, or until 10,000 later ones: sent again it is answered as before, and " +
 			"another request with the same key is 422. No database is needed for an alert that is open or waits to be acknowledged.",
@@ -70,7 +68,7 @@ func (s *server) registerAlertActions(api huma.API) {
 
 // AlertAction is what is done about an alert. It is exported for the library, which ignores what is embedded otherwise.
 type AlertAction struct {
-	Comment string    `json:"comment,omitempty" doc:"Why; the text of a comment. At most 1,024 bytes."`
+	Comment string    `json:"comment,omitempty" doc:"Why; the text of a comment. At most 1,024 bytes. comment, shelve and out_of_service need one."`
 	Until   time.Time `json:"until,omitzero" doc:"The end of shelving, at most 31 days from now."`
 	Seconds float64   `json:"seconds,omitempty" minimum:"1" maximum:"2678400" doc:"Instead of until: how long from now."`
 	OneShot bool      `json:"one_shot,omitempty" doc:"Shelving ends as soon as an alert of the rule clears on the device."`
@@ -124,15 +122,24 @@ func (s *server) handleAlert(ctx context.Context, in *alertActionInput) (*alertH
 	if err != nil {
 		return nil, err
 	}
-	origin, err := s.originOf(in.Key, "one", in.ID, in.Action, in.Body)
+	origin, err := originOf(in.Key, "one", in.ID, in.Action, in.Body)
 	if err != nil {
 		return nil, err
 	}
 	out := &alertHandled{Status: http.StatusOK}
-	if o, known := s.o.Handled.Outcome(origin.key); known {
+	id := origin.id()
+	if o, known := s.outcome(id, origin.key, origin); known {
 		return s.answerOne(ctx, out, &before, &o)
 	}
-	command, err := s.command(&before, in, origin)
+	done, err := s.claimKey(origin)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if err := checkReason(iot.Action(in.Action), in.Body.Comment); err != nil {
+		return nil, err
+	}
+	command, err := s.command(&before, in, origin, id)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +149,9 @@ func (s *server) handleAlert(ctx context.Context, in *alertActionInput) (*alertH
 	}
 	defer release()
 	at, err := s.o.Commands.Command(ctx, []iot.Identity{before.Identity()}, []iot.Command{command})
+	origin.appended = !errors.Is(err, control.ErrOlder)
 	switch {
-	case errors.Is(err, control.ErrOlder):
+	case !origin.appended:
 		return nil, errOlderConsumers
 	case err != nil:
 		s.o.Logger.WarnContext(ctx, "a command about an alert was not appended", "alert", in.ID, "action", in.Action, "error", err)
@@ -186,33 +194,6 @@ func (s *server) answerOne(ctx context.Context, out *alertHandled, before *iot.A
 	shown := wire.FromAlert(&after)
 	out.Body.Alert = &shown
 	return out, nil
-}
-
-// origin says of which request a command is; see iot.Command.
-type origin struct{ key, request string }
-
-// originOf returns the origin of the commands of a request; parts are all that distinguishes it from others. The error is the problem of a key that
-// another request has used.
-func (s *server) originOf(key string, parts ...any) (origin, error) {
-	o := origin{key: key}
-	text, err := json.Marshal(parts)
-	if err != nil {
-		return o, fmt.Errorf("distinguish a request: %w", err)
-	}
-	o.request = iot.Fingerprint(string(text))
-	if key == "" {
-		o.key = rand.Text()
-	} else if known, any := s.o.Handled.Request(key); any && known != o.request {
-		return o, keyReused()
-	}
-	return o, nil
-}
-
-// keyReused is the problem of a key that another request has used.
-func keyReused() error {
-	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-		Message: "another request, about something else, has this key: send a new one", Location: "header.Idempotency-Key",
-	})
 }
 
 // commandTries is how often a request looks for the alert as it is after its command: the topics of the device's state, of the alerts and of what is in
@@ -270,11 +251,22 @@ func (s *server) alert(ctx context.Context, id string) (iot.Alert, error) {
 	return found.Alert, nil
 }
 
-// command returns what the request decides. The error is a problem.
-func (s *server) command(a *iot.Alert, in *alertActionInput, of origin) (iot.Command, error) {
+// checkReason returns the problem of a decision that people are not to be notified, without a reason. It is asked for here alone: what is in the log from
+// before reasons were needed holds.
+func checkReason(action iot.Action, comment string) error {
+	if action == iot.Shelve || action == iot.TakeOutOfService {
+		if _, err := iot.NeededReason("comment", comment, iot.MaxReason); err != nil {
+			return actionProblem(err)
+		}
+	}
+	return nil
+}
+
+// command returns what the request decides, with an id. The error is a problem.
+func (s *server) command(a *iot.Alert, in *alertActionInput, of *origin, id string) (iot.Command, error) {
 	now := iot.CutTime(s.o.Now())
 	c := iot.Command{
-		ID: of.key, Key: of.key, Request: of.request, Action: iot.Action(in.Action), Actor: nobody, Reason: in.Body.Comment, Time: now,
+		ID: id, Key: of.key, Request: of.request, Action: iot.Action(in.Action), Actor: nobody, Reason: in.Body.Comment, Time: now,
 	}
 	switch c.Action {
 	case iot.Acknowledge, iot.AddComment, iot.Reset:

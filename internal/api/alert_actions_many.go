@@ -83,19 +83,29 @@ type alertsHandled struct {
 	}
 }
 
-// handling is a command about one alert. Others may share it.
+// handling is a command about one alert, with the id that it has and that an older web service has given it. Others may share it.
 type handling struct {
-	before  iot.Alert
-	command string
+	before         iot.Alert
+	command, older string
 }
 
 func (s *server) handleAlerts(ctx context.Context, in *manyActionInput) (*alertsHandled, error) {
 	if (len(in.Body.IDs) > 0) == (in.Body.Filter != nil) {
 		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: "must have ids or a filter, and not both", Location: "body"})
 	}
-	origin, err := s.originOf(in.Key, "many", in.Body)
+	origin, err := originOf(in.Key, "many", in.Body)
 	if err != nil {
 		return nil, err
+	}
+	done, err := s.claimKey(origin)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if _, known := s.o.Handled.Request(origin.key); !known {
+		if err := checkReason(iot.Action(in.Body.Action), in.Body.Comment); err != nil {
+			return nil, err
+		}
 	}
 	out := &alertsHandled{Status: http.StatusOK}
 	out.Body.Items = []handledItem{}
@@ -120,14 +130,14 @@ func (s *server) handleAlerts(ctx context.Context, in *manyActionInput) (*alerts
 		if !all {
 			out.Status = http.StatusAccepted
 		}
-		s.answerRound(waiting, handled, out)
+		s.answerRound(waiting, handled, origin, out)
 		alerts = later
 	}
 	return out, nil
 }
 
 // alertsToHandle returns the alerts that the request is about. Ids without an alert are answered in out. The error is a problem.
-func (s *server) alertsToHandle(ctx context.Context, in *manyActionInput, of origin, out *alertsHandled) ([]iot.Alert, error) {
+func (s *server) alertsToHandle(ctx context.Context, in *manyActionInput, of *origin, out *alertsHandled) ([]iot.Alert, error) {
 	if in.Body.Filter != nil {
 		alerts, more, err := s.alertsByFilter(ctx, in, of)
 		out.Body.More = more
@@ -156,7 +166,7 @@ func (s *server) alertsToHandle(ctx context.Context, in *manyActionInput, of ori
 
 // alertsByFilter returns the alerts that a filter selects and that are not yet as they are to be, and whether there are more. What the same request has
 // handled before is not among them.
-func (s *server) alertsByFilter(ctx context.Context, in *manyActionInput, of origin) (alerts []iot.Alert, more bool, err error) {
+func (s *server) alertsByFilter(ctx context.Context, in *manyActionInput, of *origin) (alerts []iot.Alert, more bool, err error) {
 	f := in.Body.Filter
 	if err := s.checkType(f.Type); err != nil {
 		return nil, false, err
@@ -179,7 +189,7 @@ func (s *server) alertsByFilter(ctx context.Context, in *manyActionInput, of ori
 			}
 			for i := range found {
 				after := s.after(&found[i].Alert)
-				_, handled := s.o.Handled.Outcome(commandID(of.key, &after, in))
+				_, handled := s.outcome(commandID(of, &after, in), olderCommandID(of.key, &after, in), of)
 				if found[i].Historical || seen[after.ID] || handled || !s.wanted(&after, iot.Action(in.Body.Action), in.Body.Device) {
 					continue
 				}
@@ -227,30 +237,30 @@ func (s *server) nextRound(alerts []iot.Alert, in *manyActionInput) (round, late
 // commandRound appends the commands of a round, but those that have been processed before, and waits until it is known what came of them: known is
 // whether it is of all. The error is a problem.
 func (s *server) commandRound(
-	ctx, waiting context.Context, remembers bool, round []iot.Alert, in *manyActionInput, of origin,
+	ctx, waiting context.Context, remembers bool, round []iot.Alert, in *manyActionInput, of *origin,
 ) (all []handling, known bool, err error) {
 	var devices []iot.Identity
 	var commands []iot.Command
 	appended := make(map[string]bool)
 	for i := range round {
 		a := &round[i]
-		id := commandID(of.key, a, in)
-		all = append(all, handling{*a, id})
-		if _, known := s.o.Handled.Outcome(id); known || appended[id] {
+		h := handling{*a, commandID(of, a, in), olderCommandID(of.key, a, in)}
+		all = append(all, h)
+		if _, known := s.outcome(h.command, h.older, of); known || appended[h.command] {
 			continue
 		}
-		appended[id] = true
-		command, err := s.command(a, &alertActionInput{Action: in.Body.Action, Body: in.Body.AlertAction}, of)
+		appended[h.command] = true
+		command, err := s.command(a, &alertActionInput{Action: in.Body.Action, Body: in.Body.AlertAction}, of, h.command)
 		if err != nil {
 			return nil, false, err // It is the same for all alerts.
 		}
-		command.ID = id
 		devices, commands = append(devices, a.Identity()), append(commands, command)
 	}
 	if len(commands) == 0 {
 		return all, true, nil
 	}
 	at, err := s.o.Commands.Command(ctx, devices, commands)
+	of.appended = of.appended || !errors.Is(err, control.ErrOlder)
 	switch {
 	case errors.Is(err, control.ErrOlder):
 		return nil, false, errOlderConsumers
@@ -268,14 +278,14 @@ func (s *server) commandRound(
 
 // answerRound answers what was done about each alert, as far as that is known. It looks for a moment for the alerts as they are after that, as
 // handleAlert does.
-func (s *server) answerRound(waiting context.Context, handled []handling, out *alertsHandled) {
+func (s *server) answerRound(waiting context.Context, handled []handling, of *origin, out *alertsHandled) {
 	patience, cancel := context.WithTimeout(waiting, commandTries*commandPoll)
 	defer cancel()
 	for i := range handled {
 		h := &handled[i]
 		item := handledItem{ID: h.before.ID}
 		after := s.after(&h.before)
-		if o, known := s.o.Handled.Outcome(h.command); known {
+		if o, known := s.outcome(h.command, h.older, of); known {
 			item.WhatWasDone = fromOutcome(&o)
 			after = s.afterOutcome(patience, &h.before, &o)
 		}
@@ -289,14 +299,24 @@ func (s *server) answerRound(waiting context.Context, handled []handling, out *a
 }
 
 // commandID returns the id of the command of a request about an alert: the same if it is sent again, and for alerts that share the command.
-func commandID(key string, a *iot.Alert, in *manyActionInput) string {
+func commandID(of *origin, a *iot.Alert, in *manyActionInput) string {
+	return of.id(commandParts(a, in)...)
+}
+
+// olderCommandID returns the id that a web service of an older version has given the command.
+func olderCommandID(key string, a *iot.Alert, in *manyActionInput) string {
+	return iot.Fingerprint(append([]string{key}, commandParts(a, in)...)...)
+}
+
+// commandParts returns what distinguishes the command about an alert from the others of the request.
+func commandParts(a *iot.Alert, in *manyActionInput) []string {
 	device := a.Identity().String()
 	switch iot.Action(in.Body.Action) {
 	case iot.Acknowledge, iot.AddComment, iot.Reset:
-		return iot.Fingerprint(key, device, a.ID)
+		return []string{device, a.ID}
 	}
 	if in.Body.Device {
-		return iot.Fingerprint(key, device)
+		return []string{device}
 	}
-	return iot.Fingerprint(key, device, "", a.Rule)
+	return []string{device, "", a.Rule}
 }

@@ -25,15 +25,27 @@ type handlingPlant struct {
 	inForce *control.InForce
 	offset  int64
 	calls   int
+	// appended is called after each append; nil for nothing.
+	appended func()
+	// usedElsewhere are requests by their keys that the processors know, and the web service does not yet.
+	usedElsewhere map[string]string
+
 	applied map[string]bool
 	err     error
-	// older means that consumers of an older version may still run, and silent that the processor does not run.
-	older, silent bool
+	// older means that consumers of an older version may still run, silent that the processor does not run, and apart that the requests with a key are not known
+	// of each other: their devices are in different partitions, and what was done with the one is not read yet.
+	older, silent, apart bool
 }
 
 func (p *handlingPlant) Remembers(context.Context) bool        { return !p.older }
 func (p *handlingPlant) Outcome(id string) (iot.Outcome, bool) { return p.inForce.Outcome(id) }
-func (p *handlingPlant) Request(key string) (string, bool)     { return p.inForce.Request(key) }
+func (p *handlingPlant) Request(key string) (request string, known bool) {
+	if request, known = p.inForce.Request(key); p.apart {
+		return "", false
+	}
+	return request, known
+}
+
 func (p *handlingPlant) WaitOutcome(ctx context.Context, id string) bool {
 	return p.inForce.WaitOutcome(ctx, id)
 }
@@ -50,6 +62,9 @@ func (p *handlingPlant) Command(_ context.Context, devices []iot.Identity, comma
 	if p.err != nil {
 		return nil, p.err
 	}
+	if p.appended != nil {
+		defer p.appended()
+	}
 	at := make([]iot.Position, len(commands))
 	for i, c := range commands {
 		at[i] = iot.Position{Offset: p.offset}
@@ -59,12 +74,16 @@ func (p *handlingPlant) Command(_ context.Context, devices []iot.Identity, comma
 			if state.Latest.Identity() != devices[i] {
 				continue
 			}
-			if p.silent {
+			if _, known := p.Outcome(c.ID); p.silent || known {
 				continue
 			}
 			state.Offset = p.offset
 			outcome := iot.Outcome{Refused: iot.KeyReused}
-			if request, known := p.Request(c.Key); !known || request == c.Request || p.older {
+			request, known := p.Request(c.Key)
+			if used, elsewhere := p.usedElsewhere[c.Key]; elsewhere {
+				request, known = used, true
+			}
+			if !known || request == c.Request || p.older {
 				outcome = p.apply(state, &c)
 			}
 			if outcome.Refused == "" {
@@ -77,6 +96,18 @@ func (p *handlingPlant) Command(_ context.Context, devices []iot.Identity, comma
 		}
 	}
 	return at, nil
+}
+
+// deviceOf returns the device of an alert.
+func deviceOf(p *handlingPlant, id string) iot.DeviceID {
+	for _, state := range p.plant {
+		for _, a := range state.OpenAlerts() {
+			if a.ID == id {
+				return a.DeviceID
+			}
+		}
+	}
+	return ""
 }
 
 func (p *handlingPlant) apply(state *iot.DeviceState, c *iot.Command) iot.Outcome {
@@ -208,7 +239,7 @@ func TestAnEmptyIDIsNoAlert(t *testing.T) {
 // Each device has one change of its shelving in a round, because the next one says that it knows of it.
 func TestManyAlertsOfOneDeviceAreShelved(t *testing.T) {
 	h, p, _, ids := handlingAPI(t, 2)
-	got := handleMany(t, h, fmt.Sprintf(`{"action":"shelve","seconds":600,"ids":["%s"]}`, strings.Join(ids, `","`)))
+	got := handleMany(t, h, fmt.Sprintf(`{"action":"shelve","seconds":600,"comment":"part ordered","ids":["%s"]}`, strings.Join(ids, `","`)))
 	if got.Done != 4 || p.calls != 2 || len(p.applied) != 4 {
 		t.Errorf("got %+v in %d rounds, %d were applied, want all of them in two", got, p.calls, len(p.applied))
 	}
@@ -216,7 +247,7 @@ func TestManyAlertsOfOneDeviceAreShelved(t *testing.T) {
 	if got.Done != 4 || len(p.Shelved(iot.Identity{ID: "d0000"}).Shelvings) != 0 {
 		t.Errorf("got %+v", got)
 	}
-	got = handleMany(t, h, fmt.Sprintf(`{"action":"out_of_service","device":true,"ids":["%s"]}`, strings.Join(ids, `","`)))
+	got = handleMany(t, h, fmt.Sprintf(`{"action":"out_of_service","device":true,"comment":"sensor is broken","ids":["%s"]}`, strings.Join(ids, `","`)))
 	if got.Done != 4 || p.calls != 5 {
 		t.Errorf("got %+v, want that a device is taken out of service once", got)
 	}
@@ -298,7 +329,7 @@ func TestTheAnswerIsWhatTheProcessorHasDone(t *testing.T) {
 func TestAKeyIsOfOneRequest(t *testing.T) {
 	h, p, _, ids := handlingAPI(t, 2)
 	handleOne(t, h, ids[0], "comment", "k-1", `{"comment":"first"}`, 200)
-	handleOne(t, h, ids[0], "shelve", "s-1", `{"seconds":600}`, 200)
+	handleOne(t, h, ids[0], "shelve", "s-1", `{"seconds":600,"comment":"part ordered"}`, 200)
 	calls := p.calls
 	for _, other := range []struct{ id, action, key, body string }{
 		{ids[0], "comment", "k-1", `{"comment":"SECOND"}`}, {ids[1], "comment", "k-1", `{"comment":"first"}`}, {ids[0], "acknowledge", "k-1", `{"comment":"first"}`},
@@ -313,13 +344,135 @@ func TestAKeyIsOfOneRequest(t *testing.T) {
 	if p.calls != calls {
 		t.Errorf("%d requests were appended", p.calls-calls)
 	}
-	if got := handleOne(t, h, ids[0], "shelve", "s-1", `{"seconds":600}`, 200); !got.Done || p.calls != calls {
+	if got := handleOne(t, h, ids[0], "shelve", "s-1", `{"seconds":600,"comment":"part ordered"}`, 200); !got.Done || p.calls != calls {
 		t.Errorf("got %+v, want the same answer as before", got)
 	}
-	// Another web instance has used the key, and this one does not know yet: the processor refuses it.
-	p.inForce.SetOutcome(&iot.Outcome{ID: "of another instance", Key: "k-9", Request: "r", Refused: iot.KeyReused})
-	p.inForce.SetOutcome(&iot.Outcome{ID: "k-9", Key: "k-9", Request: "r", Refused: iot.KeyReused})
+	// Another web service has used the key, and this one does not know yet: the processor refuses it.
+	p.usedElsewhere = map[string]string{"k-9": "another request"}
 	handleOne(t, h, ids[0], "comment", "k-9", `{"comment":"x"}`, 422)
+	if calls++; p.calls != calls {
+		t.Errorf("%d requests were appended, want that the processor has refused it", p.calls-calls+1)
+	}
+	got := handleMany(t, h, fmt.Sprintf(`{"action":"comment","comment":"first","ids":[%q,%q]}`, ids[0], ids[1]))
+	if got.Done != 2 { // The parts of one request are distinguished, too.
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A key is that of one request also while it is not known what came of the first one, as with two tabs, or a script that goes on with its next alert: the
+// processors of two partitions do not know of each other.
+func TestAKeyIsOfOneRequestAtOnce(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 2)
+	p.silent = true
+	other := ids[slices.IndexFunc(ids, func(id string) bool { return deviceOf(p, id) != deviceOf(p, ids[0]) })]
+	begun, over := make(chan struct{}), make(chan oneAnswer)
+	p.appended = func() { close(begun) }
+	go func() { over <- handleOne(t, h, ids[0], "acknowledge", "k-1", "{}", 202) }()
+	<-begun
+	p.appended = func() {}
+	calls := p.calls
+	many := fmt.Sprintf(`{"action":"comment","comment":"x","ids":[%q]}`, other)
+	refused := func(when string) {
+		t.Helper()
+		handleOne(t, h, other, "acknowledge", "k-1", "{}", 422)
+		handleOne(t, h, ids[0], "comment", "k-1", `{"comment":"x"}`, 422)
+		checkProblem(t, send(h, "POST", actionsPath, many, "Content-Type", asJSON, "Idempotency-Key", "k-1"), 422, "has this key")
+		if p.calls != calls {
+			t.Errorf("%s: %d requests with the same key were appended", when, p.calls-calls)
+		}
+	}
+	refused("while the first waits")
+	<-over
+	refused("after the first, of which nothing is known")
+	p.silent = false
+	if got := handleOne(t, h, ids[0], "acknowledge", "k-1", "{}", 200); !got.Done || len(p.applied) != 1 {
+		t.Errorf("got %+v, %d commands were applied, want that the same request is done once", got, len(p.applied))
+	}
+	calls = p.calls
+	refused("after the first was done")
+}
+
+// A key of a request that has done nothing is free for the next one, which may be about what was wrong with it.
+func TestAKeyOfNothingIsFree(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 1)
+	handleOne(t, h, ids[0], "shelve", "k-1", `{"seconds":600}`, 422)
+	if got := handleOne(t, h, ids[0], "shelve", "k-1", `{"seconds":600,"comment":"belt"}`, 200); !got.Done {
+		t.Errorf("got %+v", got)
+	}
+	p.err = control.ErrOlder
+	handleOne(t, h, ids[0], "acknowledge", "k-2", "{}", 409)
+	p.err = errors.New("no broker: it may be in the log all the same")
+	handleOne(t, h, ids[0], "comment", "k-2", `{"comment":"x"}`, 503)
+	handleOne(t, h, ids[0], "comment", "k-2", `{"comment":"y"}`, 422)
+	p.err = nil
+	if got := handleOne(t, h, ids[0], "comment", "k-2", `{"comment":"x"}`, 200); !got.Done {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// Two web services get two requests with the same key in one moment, about devices of different partitions: no one knows of both, and both are done. Each is
+// answered with what came of it, and not with what came of the other.
+func TestTwoServicesAnswerEachItsOwn(t *testing.T) {
+	h, p, history, ids := handlingAPI(t, 2)
+	second := newAPI(t, p, history, func(o *api.Options) { o.Commands, o.Handled = p, p })
+	other := ids[slices.IndexFunc(ids, func(id string) bool { return deviceOf(p, id) != deviceOf(p, ids[0]) })]
+	p.apart = true
+	for range 2 {
+		if got := handleOne(t, h, ids[0], "acknowledge", "k-1", "{}", 200); !got.Done {
+			t.Errorf("got %+v, want it acknowledged", got)
+		}
+		if got := handleOne(t, second, other, "reset", "k-1", "{}", 200); got.Done || got.Refused == nil || got.Refused.Reason != "not_latched" {
+			t.Errorf("got %+v, want that there was nothing to reset", got)
+		}
+		p.apart = false // Sent again once all is known, each is answered as before.
+	}
+	handleOne(t, second, other, "acknowledge", "k-1", "{}", 422)
+}
+
+// What an older web service has appended has the key as its id, or one without the request: it is answered as before, and not done again.
+func TestARequestIsSentAgainAfterAnUpgrade(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 1)
+	at := noon
+	one := iot.Outcome{ID: "k-1", Key: "k-1", Request: iot.Fingerprint(`["one","` + ids[0] + `","acknowledge",{}]`), By: "u-1", At: at}
+	many := iot.Outcome{
+		ID: iot.Fingerprint("k-2", "d0000", ids[0]), Key: "k-2", Request: iot.Fingerprint(`["many",{"action":"acknowledge","ids":["` + ids[0] + `"]}]`), By: "u-1", At: at,
+	}
+	p.inForce.SetOutcome(&one)
+	p.inForce.SetOutcome(&many)
+	if got := handleOne(t, h, ids[0], "acknowledge", "k-1", "{}", 200); !got.Done {
+		t.Errorf("got %+v", got)
+	}
+	w := send(h, "POST", actionsPath, fmt.Sprintf(`{"action":"acknowledge","ids":[%q]}`, ids[0]), "Content-Type", asJSON, "Idempotency-Key", "k-2")
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `"done":1`) || p.calls != 0 {
+		t.Errorf("got %d %s and %d appends, want the answer of before", w.Code, w.Body, p.calls)
+	}
+}
+
+// Who decides that nobody is to be notified says why: about one alert, many or those of a filter, a rule or a device. Ending it needs no reason.
+func TestShelvingNeedsAReason(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 1)
+	for _, comment := range []string{``, `,"comment":""`, `,"comment":"  \t"`, `,"comment":"\u3000"`, `,"comment":"\u2800"`} {
+		for _, body := range []string{`{"seconds":600` + comment + `}`, `{"seconds":600,"device":true` + comment + `}`} {
+			w := send(h, "POST", "/api/v1/alerts/"+ids[0]+"/shelve", body, "Content-Type", asJSON)
+			checkProblem(t, w, 422, `"location":"body.comment"`)
+			w = send(h, "POST", "/api/v1/alerts/"+ids[0]+"/out_of_service", strings.Replace(body, `"seconds":600`, `"device":false`, 1), "Content-Type", asJSON)
+			checkProblem(t, w, 422, `"location":"body.comment"`)
+		}
+		for _, what := range []string{fmt.Sprintf(`"ids":[%q]`, ids[0]), `"filter":{}`, `"filter":{"device":"none"}`} {
+			checkProblem(t, send(h, "POST", actionsPath, `{"action":"shelve","seconds":600,`+what+comment+`}`, "Content-Type", asJSON), 422, `"location":"body.comment"`)
+			checkProblem(t, send(h, "POST", actionsPath, `{"action":"out_of_service",`+what+comment+`}`, "Content-Type", asJSON), 422, `"location":"body.comment"`)
+		}
+	}
+	if p.calls != 0 {
+		t.Errorf("%d commands were appended", p.calls)
+	}
+	for i, step := range []struct{ action, body string }{
+		{"shelve", `{"seconds":600,"comment":"belt"}`}, {"unshelve", `{}`}, {"out_of_service", `{"comment":" 换传感器 ","device":true}`}, {"in_service", `{"device":true}`},
+	} {
+		if got := handleOne(t, h, ids[0], step.action, strconv.Itoa(i), step.body, 200); !got.Done {
+			t.Errorf("%s: got %+v", step.action, got)
+		}
+	}
 }
 
 // While consumers of an older version may run, or none does, it is not known what came of a command, and the answer does not guess.

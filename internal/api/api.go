@@ -87,6 +87,7 @@ type server struct {
 	orders   orders
 	// readingLetters holds one item for each running request that reads dead letters.
 	readingLetters chan struct{}
+	keys           keys
 	// trying holds one item for each running trial of a rule.
 	trying chan struct{}
 }

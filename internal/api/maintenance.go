@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -20,7 +21,7 @@ type MaintenanceBody struct {
 	DeviceType iot.DeviceType `json:"device_type,omitempty" maxLength:"128" doc:"Devices of every type if absent."`
 	RuleScope
 	Except   []RuleScope         `json:"except,omitempty" maxItems:"16" doc:"What is not maintained of what is selected."`
-	Reason   string              `json:"reason,omitempty" doc:"Why, for people: at most 256 bytes."`
+	Reason   string              `json:"reason,omitempty" doc:"Why, for people: at most 256 bytes. Needed; absent only of what was decided before it was."`
 	Periods  []MaintenancePeriod `json:"periods,omitempty" maxItems:"200" doc:"When. With weekly they are what it says of the next weeks, and are not given."`
 	TimeZone string              `json:"time_zone,omitempty" doc:"Whose clocks weekly follows: a name of the IANA database." example:"Asia/Shanghai"`
 	Weekly   []WeeklyMaintenance `json:"weekly,omitempty" maxItems:"70" doc:"What repeats each week."`
@@ -46,8 +47,13 @@ const clockTime = "15:04"
 
 // rule returns the rule that the body says. The error is an *iot.InvalidError.
 func (b *MaintenanceBody) rule(name string, now time.Time) (iot.Rule, error) {
+	// It is asked for here alone: what was decided before reasons were needed holds.
+	reason, err := iot.NeededReason("reason", b.Reason, iot.MaxRuleText)
+	if err != nil {
+		return iot.Rule{}, err
+	}
 	rule := iot.Rule{
-		Name: name, Selector: b.selector(), Severity: iot.Info, Text: b.Reason, Condition: iot.Condition{Kind: iot.Maintenance},
+		Name: name, Selector: b.selector(), Severity: iot.Info, Text: reason, Condition: iot.Condition{Kind: iot.Maintenance},
 		Schedule: &iot.Schedule{Calendar: iot.Calendar{TimeZone: b.TimeZone}},
 	}
 	rule.Type = b.DeviceType
@@ -289,7 +295,7 @@ type maintenanceVersion struct {
 	Time    time.Time `json:"time" doc:"When, by the clock of the service that has stored it."`
 	Actor   string    `json:"actor" doc:"Who: an opaque id."`
 	Action  string    `json:"action" doc:"How: create, put, end, delete, or calendar if the periods of the next weeks were added; adopt or repeat if a database was restored."`
-	Reason  string    `json:"reason,omitempty" doc:"Why it was decided; absent if no reason was given."`
+	Reason  string    `json:"reason,omitempty" doc:"Why it was decided or, if nobody has said, why there is maintenance; absent if no reason was given."`
 }
 
 func (s *server) listMaintenanceVersions(ctx context.Context, in *ruleInput) (*answer[list[maintenanceVersion]], error) {
@@ -304,7 +310,9 @@ func (s *server) listMaintenanceVersions(ctx context.Context, in *ruleInput) (*a
 		if err != nil || !entry.Deleted && entry.Rule.Kind != iot.Maintenance {
 			continue // Another version of iotmon has written it, or there was a rule of that name.
 		}
-		out.Items = append(out.Items, maintenanceVersion{toMaintenanceShown(&entry), entry.Deleted, a.Time, a.Actor, a.Action, a.Reason})
+		out.Items = append(out.Items, maintenanceVersion{
+			toMaintenanceShown(&entry), entry.Deleted, a.Time, a.Actor, a.Action, cmp.Or(a.Reason, entry.Rule.Text),
+		})
 	}
 	return &answer[list[maintenanceVersion]]{out}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"iotmon/internal/control"
 	"iotmon/internal/iot"
 )
 
@@ -13,7 +14,7 @@ func TestMaintenanceIsPlanned(t *testing.T) {
 	h, _ := ruled(t)
 	const list, hall = "/api/v1/maintenance", "/api/v1/maintenance/hall%203"
 	const once = `{"area":"A栋","reason":"大修","periods":[{"from":"2026-12-01T08:00:00+08:00","until":"2026-12-01T16:00:00+08:00"}]}`
-	const nights = `{"labels":{"line":"7"},"time_zone":"Asia/Shanghai","weekly":[{"day":"sat","from":"22:00","until":"06:00"}]}`
+	const nights = `{"labels":{"line":"7"},"reason":"cleaning","time_zone":"Asia/Shanghai","weekly":[{"day":"sat","from":"22:00","until":"06:00"}]}`
 	for i, step := range []struct {
 		method, path, body string
 		headers            []string
@@ -30,6 +31,7 @@ func TestMaintenanceIsPlanned(t *testing.T) {
 		{"PUT", hall, nights, []string{"If-Match", `"1"`}, 200, `"time_zone":"Asia/Shanghai","weekly":[{"day":"sat","from":"22:00","until":"06:00"}]`},
 		{"GET", hall, "", nil, 200, `T14:00:00Z","until":"20`}, // What the calendar says of the next weeks.
 		{"GET", hall + "/versions", "", nil, 200, `{"items":[{"name":"hall 3","version":2,`},
+		{"GET", hall + "/versions", "", nil, 200, `"action":"put","reason":"cleaning"}`},
 		{"GET", list, "", nil, 200, `{"items":[{"name":"hall 3","version":2,`},
 		{"GET", "/api/v1/rules", "", nil, 200, `{"items":[{"name":"temperature_high",`},
 		{"GET", "/api/v1/rules/hall%203", "", nil, 404, "no rule"},
@@ -41,13 +43,15 @@ func TestMaintenanceIsPlanned(t *testing.T) {
 		{"GET", list, "", nil, 200, `{"items":[]}`},
 		{"POST", "/api/v1/rules", `{"name":"hall 3",` + hotRule[1:], nil, 201, `"version":4`}, // The name is free again.
 
-		{"POST", list, `{"name":"x"}`, nil, 422, "one of both says when"},
-		{"POST", list, `{"name":"x",` + nights[1:len(nights)-1] + "," + once[1:], nil, 422, `body.periods`},
-		{"POST", list, `{"name":"x","time_zone":"Asia/Beijing","weekly":[{"day":"sat","from":"22:00","until":"06:00"}]}`, nil, 422, `body.time_zone`},
-		{"POST", list, `{"name":"x","time_zone":"Local","weekly":[{"day":"sat","from":"22:00","until":"06:00"}]}`, nil, 422, `body.time_zone`},
-		{"POST", list, `{"name":"x","weekly":[{"day":"sat","from":"22:00","until":"06:00"}]}`, nil, 422, `body.time_zone`},
-		{"POST", list, `{"name":"x","time_zone":"UTC","weekly":[{"day":"sat","from":"24:00","until":"06:00"}]}`, nil, 422, `weekly`},
-		{"POST", list, `{"name":"x","periods":[{"from":"2026-12-01T08:00:00Z","until":"2026-12-01T08:00:00Z"}]}`, nil, 422, `body.periods`},
+		{"POST", list, `{"name":"x",` + nights[len(`{"labels":{"line":"7"},"reason":"cleaning",`):], nil, 422, `body.reason`},
+		{"POST", list, `{"name":"x","reason":"\u3000 ",` + nights[len(`{"labels":{"line":"7"},"reason":"cleaning",`):], nil, 422, `"location":"body.reason"`},
+		{"POST", list, `{"name":"x","reason":"y"}`, nil, 422, "one of both says when"},
+		{"POST", list, `{"name":"x",` + nights[1:len(nights)-1] + "," + once[len(`{"area":"A栋","reason":"大修",`):], nil, 422, `body.periods`},
+		{"POST", list, `{"name":"x","reason":"y","time_zone":"Asia/Beijing","weekly":[{"day":"sat","from":"22:00","until":"06:00"}]}`, nil, 422, `body.time_zone`},
+		{"POST", list, `{"name":"x","reason":"y","time_zone":"Local","weekly":[{"day":"sat","from":"22:00","until":"06:00"}]}`, nil, 422, `body.time_zone`},
+		{"POST", list, `{"name":"x","reason":"y","weekly":[{"day":"sat","from":"22:00","until":"06:00"}]}`, nil, 422, `body.time_zone`},
+		{"POST", list, `{"name":"x","reason":"y","time_zone":"UTC","weekly":[{"day":"sat","from":"24:00","until":"06:00"}]}`, nil, 422, `weekly`},
+		{"POST", list, `{"name":"x","reason":"y","periods":[{"from":"2026-12-01T08:00:00Z","until":"2026-12-01T08:00:00Z"}]}`, nil, 422, `body.periods`},
 		{"POST", list, `{"name":"x","reason":"` + strings.Repeat("x", 257) + `",` + once[len(`{"area":"A栋","reason":"大修",`):], nil, 422, `body.reason`},
 	} {
 		w := send(h, step.method, step.path, step.body, append(step.headers, "Content-Type", asJSON)...)
@@ -72,8 +76,8 @@ func TestMaintenanceIsListedWithWhatItDoes(t *testing.T) {
 	h := newAPI(t, fleet, &archive{}, r.use)
 	for _, body := range []string{
 		`{"name":"belt","area":"B栋","reason":"belt","except":[{"devices":["d2"]}],"periods":[{"from":"2026-03-01T11:00:00Z","until":"2026-03-01T13:00:00Z"}]}`,
-		`{"name":"warm","device_type":"temperature_sensor","periods":[{"from":"2026-02-01T11:00:00Z","until":"2026-02-01T13:00:00Z"},{"from":"2026-03-02T11:00:00Z","until":"2026-03-02T13:00:00Z"}]}`,
-		`{"name":"new","devices":["d9"],"periods":[{"from":"2026-02-01T11:00:00Z","until":"2026-02-01T13:00:00Z"}]}`,
+		`{"name":"warm","reason":"calibration","device_type":"temperature_sensor","periods":[{"from":"2026-02-01T11:00:00Z","until":"2026-02-01T13:00:00Z"},{"from":"2026-03-02T11:00:00Z","until":"2026-03-02T13:00:00Z"}]}`,
+		`{"name":"new","reason":"installation","devices":["d9"],"periods":[{"from":"2026-02-01T11:00:00Z","until":"2026-02-01T13:00:00Z"}]}`,
 	} {
 		if w := send(h, "POST", "/api/v1/maintenance", body, "Content-Type", asJSON); w.Code != 201 {
 			t.Fatalf("got %d %s", w.Code, w.Body)
@@ -165,14 +169,46 @@ func TestEndedMaintenanceStaysEnded(t *testing.T) {
 		method, path, body, match string
 		running                   bool
 	}{
-		{"POST", "", `{"name":"n",` + night, "", true},
+		{"POST", "", `{"name":"n","reason":"belt",` + night, "", true},
 		{"POST", "/n/end", "", `"1"`, false},
-		{"PUT", "/n", `{"reason":"belt",` + night, `"2"`, false},
+		{"PUT", "/n", `{"reason":"belt and motor",` + night, `"2"`, false},
 		{"PUT", "/n", `{"reason":"belt","time_zone":"UTC","weekly":[{"day":"sun","from":"08:00","until":"20:00"}]}`, `"3"`, true}, // Another calendar.
 	} {
 		if w := send(h, step.method, "/api/v1/maintenance"+step.path, step.body, "Content-Type", asJSON, "If-Match", step.match); w.Code >= 300 {
 			t.Fatalf("%s %s: got %d %s", step.method, step.path, w.Code, w.Body)
 		}
 		running(step.method+" "+step.path, step.running)
+	}
+}
+
+// Maintenance of before reasons were needed holds, is listed, ended and deleted. Who changes it says why.
+func TestMaintenanceWithoutAReasonStays(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{}, &archive{}, r.use)
+	old := iot.Rule{Severity: iot.Info, Condition: iot.Condition{Kind: iot.Maintenance}, Schedule: &iot.Schedule{
+		Periods: []iot.Period{{From: noon.Add(-time.Hour), Until: noon.Add(time.Hour)}, {From: noon.Add(24 * time.Hour), Until: noon.Add(25 * time.Hour)}},
+	}}
+	edit := control.RuleEdit{Name: "old", Maintenance: true, To: func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Rule: old}, nil }}
+	if _, err := r.Registry.ChangeRules(t.Context(), []control.RuleEdit{edit}, control.RuleChange{
+		By: control.By{Actor: "u-1", Action: "create"}, Check: func([]iot.Rule) error { return nil },
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const periods = `"periods":[{"from":"2026-03-02T12:00:00Z","until":"2026-03-02T14:00:00Z"}]}`
+	for i, step := range []struct {
+		method, path, body, match string
+		status                    int
+		want                      string
+	}{
+		{"GET", "", "", "", 200, `"running":`},
+		{"PUT", "/old", "{" + periods, `"1"`, 422, `"location":"body.reason"`},
+		{"POST", "/old/end", "", `"1"`, 200, `"version":2`},
+		{"PUT", "/old", `{"reason":"belt",` + periods, `"2"`, 200, `"reason":"belt"`},
+		{"DELETE", "/old", "", `"3"`, 200, `"version":4`},
+	} {
+		w := send(h, step.method, "/api/v1/maintenance"+step.path, step.body, "Content-Type", asJSON, "If-Match", step.match)
+		if w.Code != step.status || !strings.Contains(w.Body.String(), step.want) {
+			t.Errorf("%d: %s %s: got %d %s, want %d and %s", i, step.method, step.path, w.Code, w.Body, step.status, step.want)
+		}
 	}
 }

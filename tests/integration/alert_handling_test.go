@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,7 +113,7 @@ func TestAnAlertIsHandledOverItsLife(t *testing.T) {
 	if code, answer := call(t, s, "POST", "/api/v1/alerts/none/acknowledge", "{}"); code != http.StatusNotFound {
 		t.Errorf("an alert that nobody knows: got %d %s", code, answer)
 	}
-	if code, answer := call(t, s, "POST", "/api/v1/alerts/"+alert.ID+"/shelve", `{"seconds":1e7}`); code != http.StatusUnprocessableEntity {
+	if code, answer := call(t, s, "POST", "/api/v1/alerts/"+alert.ID+"/shelve", `{"seconds":1e7,"comment":"x"}`); code != http.StatusUnprocessableEntity {
 		t.Errorf("shelved for ever: got %d %s", code, answer)
 	}
 	want := "raised unacknowledged;updated unacknowledged;acknowledged acknowledged;acknowledged acknowledged;updated latched_acknowledged;" +
@@ -137,6 +138,76 @@ func TestAnAlertIsHandledOverItsLife(t *testing.T) {
 		t.Errorf("got the story\n%s\nwant\n%s", story, want)
 	}
 	rulesByFile(t, s)
+}
+
+// The story of an alert says what has suppressed it, why, and who has decided so, also one that is raised under maintenance, and after kills.
+func TestTheStorySaysWhatHasSuppressed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a program several times; make test runs it")
+	}
+	t.Parallel()
+	s := newServer(t, t.TempDir(), killConfig, "-no-simulator")
+	s.start()
+	now := time.Now()
+	plan := func(reason string) string {
+		return fmt.Sprintf(`{%s"devices":["press"],"periods":[{"from":%q,"until":%q}]}`, reason, now.Add(-time.Minute).UTC().Format(time.RFC3339), now.Add(time.Hour).UTC().Format(time.RFC3339))
+	}
+	if code, answer := call(t, s, "POST", "/api/v1/maintenance", plan(`"name":"press 4",`)); code != http.StatusUnprocessableEntity || !strings.Contains(answer, "body.reason") {
+		t.Errorf("without a reason: got %d %s", code, answer)
+	}
+	if code, answer := call(t, s, "POST", "/api/v1/maintenance", plan(`"name":"press 4","reason":"换模具",`)); code != http.StatusCreated {
+		t.Fatalf("got %d %s", code, answer)
+	}
+	s.kill()
+	s.start()
+	send := func(value float64) {
+		t.Helper()
+		samples := []sample{{device: "press", kind: "temperature_sensor", at: time.Now(), value: value}, {device: "clock", kind: "temperature_sensor", at: time.Now(), value: 20}}
+		if code, answer := call(t, s, "POST", "/api/v1/readings", string(encode(samples))); code != http.StatusOK {
+			t.Fatalf("got %d %s", code, answer)
+		}
+	}
+	send(45)
+	type event struct {
+		State            string `json:"state"`
+		Suppressed       string `json:"suppressed"`
+		SuppressedBy     string `json:"suppressed_by"`
+		SuppressedReason string `json:"suppressed_reason"`
+		SuppressedActor  string `json:"suppressed_actor"`
+	}
+	var id string
+	waitFor(t, patience, "the alert is archived", func() bool {
+		for _, a := range list[wire.Alert](t, s.base(), "/api/v1/alerts", map[string][]string{"device": {"press"}, "rule": {"temperature_high"}}) {
+			id = a.ID
+		}
+		return id != ""
+	})
+	story := func(want ...event) {
+		t.Helper()
+		var events struct{ Items []event }
+		if !eventually(patience, func() bool {
+			if err := json.Unmarshal([]byte(fetch(t, s.base()+"/api/v1/alerts/"+id+"/events")), &events); err != nil {
+				t.Fatal(err)
+			}
+			return slices.Equal(events.Items, want)
+		}) {
+			t.Errorf("got %+v\nwant %+v", events.Items, want)
+		}
+	}
+	raised := event{"raised", "by_design", "press 4", "换模具", "anonymous"}
+	story(raised)
+	if code, answer := call(t, s, "PUT", "/api/v1/maintenance/press%204", plan(`"reason":"换模具和电机",`), "If-Match", "*"); code != http.StatusOK {
+		t.Fatalf("got %d %s", code, answer)
+	}
+	send(45)
+	changed := event{"updated", "by_design", "press 4", "换模具和电机", "anonymous"}
+	story(raised, changed)
+	s.kill()
+	s.start()
+	if code, answer := call(t, s, "POST", "/api/v1/alerts/"+id+"/shelve", `{"seconds":600,"comment":"spare part"}`); code != http.StatusOK {
+		t.Fatalf("got %d %s", code, answer)
+	}
+	story(raised, changed, event{"updated", "shelved", "anonymous", "spare part", ""})
 }
 
 // rulesByFile exports the rules by the command, changes the file and imports it.
