@@ -206,7 +206,7 @@ func follow(before, after *iot.RuleEntry) error {
 	return after.Normalize()
 }
 
-// sameRule reports whether two entries say the same, whoever has decided it. An entry that deletes a rule says the same as none.
+// sameRule reports whether two entries say the same, apart from who has decided it. An entry that deletes a rule says the same as none.
 func sameRule(a, b *iot.RuleEntry) bool {
 	if (a.Deleted || a.Version == 0) && b.Deleted {
 		return true

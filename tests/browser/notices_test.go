@@ -111,7 +111,11 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 		tab.until(`document.querySelector("#quick [role=alert]")?.innerText === "Say which area, device or type."`)
 		tab.run(enter(`#quick [name="kind"]`, "device"))
 		tab.run(enter(`#quick [name="which"]`, "press"))
+		tab.pressNamed("Begin maintenance")
+		tab.until(`document.querySelector("#quick [role=alert]")?.innerText === "Say why it is maintained." && document.activeElement.matches('#quick [name="reason"][aria-invalid="true"]')`)
+		tab.fitsAll(t, "maintenance without a reason")
 		tab.run(enter(`#quick [name="reason"]`, "belt <b>"))
+		tab.until(`!document.querySelector("#quick [role=alert]")`)
 		tab.pressNamed("Begin maintenance")
 		tab.until(`document.querySelector(".quick-said").innerText.startsWith("Maintenance has begun: nobody is notified of alerts of press until ")`)
 		tab.until(plans + `[0]?.innerText.includes("1 device is selected · ") && ` + plans + `[0].innerText.includes("kept back") && ` + plans + `[0].innerText.includes("belt <b>")`)
@@ -124,7 +128,7 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 		tab.until(`document.querySelector("#plan").open && document.querySelector(".plan-versions") !== null`)
 		tab.run(enter(`#plan [name="reason"]`, "mine"))
 		tab.until("fetch(`" + path + "`).then(async (answer) => { const { version, periods } = await answer.json(); return (await fetch(`" + path + "`, { method: \"PUT\", " +
-			"headers: { \"If-Match\": `\"${version}\"`, \"Content-Type\": \"application/json\" }, body: JSON.stringify({ area: \"hall 9\", periods }) })).status === 200; })")
+			"headers: { \"If-Match\": `\"${version}\"`, \"Content-Type\": \"application/json\" }, body: JSON.stringify({ area: \"hall 9\", reason: \"theirs\", periods }) })).status === 200; })")
 		tab.pressNamed("Decide")
 		tab.until(`document.querySelector("#plan [role=alert]")?.innerText.startsWith("Somebody else has decided meanwhile (version 2): area hall 9, Until ")`)
 		tab.fitsAll(t, "editor of maintenance")
@@ -136,6 +140,11 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 	t.Run("an alert and a device lead to it", func(t *testing.T) {
 		tab.run(`fetch("/api/v1/alerts?limit=1").then((answer) => answer.json()).then(({ items }) => { const link = document.createElement("a"); link.href = "/alerts/" + items[0].id; document.body.append(link); link.click(); link.remove(); })`)
 		tab.until(fmt.Sprintf(`document.querySelector("#alert-maintenance-link")?.innerText === %q`, "Under maintenance: "+name))
+		// Its story says by which maintenance, why, and who has decided so, each time.
+		tab.until(fmt.Sprintf(`((rows) => rows[1]?.includes(%[1]q) && rows[1].includes("not logged in") && rows.at(-1).includes(%[2]q) && rows.at(-1).includes("Planned maintenance, until"))([...document.querySelectorAll(".story tbody tr")].map((row) => row.innerText))`,
+			name+": belt <b>", name+": mine"))
+		tab.until(fmt.Sprintf(`document.querySelector("#alert-facts").innerText.includes(%q)`, name+": mine, decided by: not logged in"))
+		tab.fitsAll(t, "story of a maintained alert")
 		tab.click("#alert-device-link")
 		tab.until(fmt.Sprintf(`document.querySelector(".maintained-running")?.innerText.endsWith(%q)`, name))
 		tab.click("#device-maintain")
@@ -152,6 +161,10 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 		tab.clickFound(`document.querySelectorAll('#plan [name="weekly"]')[1]`)
 		tab.until(`document.querySelector(".plan-days") !== null`)
 		tab.run(enter(`#plan [name="zone"]`, "Asia/Beijing"))
+		tab.pressNamed("Decide")
+		tab.until(`document.querySelector("#plan [role=alert]")?.innerText === "Say why it is maintained." && document.activeElement.matches('#plan [name="reason"][aria-invalid="true"]')`)
+		tab.fitsAll(t, "editor of maintenance without a reason")
+		tab.run(enter(`#plan [name="reason"]`, "cleaning"))
 		tab.pressNamed("Decide")
 		tab.until(`document.querySelector("#plan [role=alert]")?.innerText.includes("time_zone: unknown")`)
 		tab.run(enter(`#plan [name="zone"]`, "Asia/Shanghai"))

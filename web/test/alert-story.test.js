@@ -34,6 +34,13 @@ test('what happened is what has changed since the event before', () => {
   ]).map(({ what }) => what), ['raised', 'cleared', 'waived', 'comment']);
   assert.deepEqual(storyOf([{ ...base, state: 'raised', alarm_state: 'unacknowledged' }, { ...base, state: 'updated', alarm_state: 'unacknowledged', reason: 'rule_changed', actor: 'u-1', comment: 'too low' }])
     .map(({ what }) => what), ['raised', 'changed'], 'it follows its rule, with the words of who has changed that');
+  const kept = { ...base, state: /** @type {const} */ ('updated'), alarm_state: /** @type {const} */ ('unacknowledged'), suppressed: /** @type {const} */ ('by_design'), suppressed_until: '2026-03-01T13:00:00Z' };
+  assert.deepEqual(storyOf([
+    { ...kept, state: 'raised' }, { ...kept, comment: 'seen', suppressed_by: 'belt', actor: 'u' }, { ...kept, suppressed_by: 'belt', suppressed_reason: 'worn', suppressed_actor: 'u-1' },
+    { ...kept, suppressed_by: 'belt', suppressed_reason: 'worn', suppressed_actor: 'u-1', comment: 'me, too', actor: 'u' }, { ...kept, suppressed_by: 'belt', suppressed_reason: 'torn', suppressed_actor: 'u-1' },
+    { ...kept, suppressed_by: 'motor', suppressed_reason: 'torn', suppressed_actor: 'u-1' },
+  ]).map(({ what }) => what), ['raised', 'comment', 'by_design', 'comment', 'by_design', 'by_design'], 'somebody has decided anew about it; an event of before does not say what it is');
+  assert.deepEqual(storyOf([{ ...kept, state: 'raised' }, { ...kept, suppressed_by: 'belt' }]).map(({ what }) => what), ['raised', 'by_design'], 'after an upgrade its name is known');
   assert.deepEqual(storyOf([{ ...base, state: 'cleared', alarm_state: 'normal' }]).map(({ what }) => what), ['cleared'], 'one of the past');
 });
 

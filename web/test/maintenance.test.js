@@ -34,7 +34,7 @@ const plan = (more = {}) => ({ name: 'belt', version: 3, ...more });
 const at = (...periods) => periods.map(([from, until]) => ({ from: `2026-${from}Z`, until: `2026-${until}Z` }));
 
 /** @param {Partial<PlanDraft>} more @param {Maintenance | null} [before] */
-const decided = (more, before = null) => bodyOf({ ...blankPlan(now, 'UTC'), name: 'belt', ...more }, before);
+const decided = (more, before = null) => bodyOf({ ...blankPlan(now, 'UTC'), name: 'belt', reason: 'worn', ...more }, before);
 
 test('maintenance is in the period that holds, or before the next one, or after the last', () => {
   const periods = at(['03-01T08:00:00', '03-01T10:00:00'], ['03-01T11:00:00', '03-01T13:00:00'], ['03-02T08:00:00', '03-02T10:00:00']);
@@ -70,17 +70,17 @@ test('the same times of several days are one line, the days in the order of the 
 
 test('maintenance that begins at once says what it is about, and its name also when', (t) => {
   readerIn(t, 'Asia/Shanghai');
-  const how = { seconds: 5400, reason: '', now, all: 'The whole plant' };
+  const how = { seconds: 5400, reason: 'new belt', now, all: 'The whole plant' };
   const periods = [{ from: '2026-03-01T12:00:00.000Z', until: '2026-03-01T13:30:00.000Z' }];
-  assert.deepEqual(beginningNow({ kind: 'area', value: 'Hall 3' }, how), { name: 'Hall 3 2026-03-01 20:00', body: { area: 'Hall 3', periods } });
-  assert.deepEqual(beginningNow({ kind: 'device', value: 'kiln' }, { ...how, reason: 'new belt' }).body, { devices: ['kiln'], reason: 'new belt', periods });
-  assert.deepEqual(beginningNow({ kind: 'type', value: 'oven' }, how).body, { device_type: 'oven', periods });
-  assert.deepEqual(beginningNow({ kind: 'all', value: '' }, how), { name: 'The whole plant 2026-03-01 20:00', body: { periods } });
+  assert.deepEqual(beginningNow({ kind: 'area', value: 'Hall 3' }, how), { name: 'Hall 3 2026-03-01 20:00', body: { area: 'Hall 3', reason: 'new belt', periods } });
+  assert.deepEqual(beginningNow({ kind: 'device', value: 'kiln' }, how).body, { devices: ['kiln'], reason: 'new belt', periods });
+  assert.deepEqual(beginningNow({ kind: 'type', value: 'oven' }, how).body, { device_type: 'oven', reason: 'new belt', periods });
+  assert.deepEqual(beginningNow({ kind: 'all', value: '' }, how), { name: 'The whole plant 2026-03-01 20:00', body: { reason: 'new belt', periods } });
 });
 
 test('the name of maintenance is short enough, and has no half characters', () => {
   for (const value of ['a'.repeat(300), '炉'.repeat(300), '🔥'.repeat(300)]) {
-    const { name, body } = beginningNow({ kind: 'area', value }, { seconds: 60, reason: '', now, all: '' });
+    const { name, body } = beginningNow({ kind: 'area', value }, { seconds: 60, reason: 'belt', now, all: '' });
     const bytes = new TextEncoder().encode(name).length;
     assert.ok(bytes > 110 && bytes <= 128, `${bytes} bytes`);
     assert.ok(value.startsWith(name.slice(0, name.indexOf(' '))) && !/\p{Surrogate}/u.test(name));
@@ -92,17 +92,17 @@ test('something new is offered for tomorrow morning by the reader\'s clock, also
   readerIn(t, 'Europe/Berlin');
   const evening = Date.parse('2026-03-28T22:30:00Z'); // The clocks go forward in this night.
   assert.deepEqual(blankPlan(evening, 'Europe/Berlin').periods, [{ from: '2026-03-29T08:00', until: '2026-03-29T16:00' }]);
-  const made = bodyOf({ ...blankPlan(evening, 'Europe/Berlin'), name: ' belt ' }, null);
-  assert.deepEqual(made, { body: { periods: [{ from: '2026-03-29T06:00:00.000Z', until: '2026-03-29T14:00:00.000Z' }] } });
+  const made = bodyOf({ ...blankPlan(evening, 'Europe/Berlin'), name: ' belt ', reason: ' worn ' }, null);
+  assert.deepEqual(made, { body: { reason: 'worn', periods: [{ from: '2026-03-29T06:00:00.000Z', until: '2026-03-29T14:00:00.000Z' }] } });
 });
 
 test('maintenance that is read into the form and out again says the same', (t) => {
   for (const zone of ['UTC', 'Asia/Kolkata', 'America/St_Johns']) {
     readerIn(t, zone);
     for (const before of [
-      plan({ periods: at(['03-01T08:00:17', '03-01T10:00:59.5'], ['10-25T00:00:00', '10-26T00:00:00']) }),
+      plan({ reason: 'belt', periods: at(['03-01T08:00:17', '03-01T10:00:59.5'], ['10-25T00:00:00', '10-26T00:00:00']) }),
       plan({ device_type: 'oven', area: 'Hall 3', labels: { line: '7', note: 'a, b' }, devices: ['a', 'b'], except: [{ area: 'Hall 3/1' }, { labels: { keep: '' } }], reason: 'new belt', periods: at(['03-01T08:00:00', '03-01T10:00:00']) }),
-      plan({ weekly: [{ day: 'sat', from: '22:00', until: '06:00' }, { day: 'sun', from: '22:00', until: '06:00' }, { day: 'wed', from: '12:00', until: '12:30' }], time_zone: 'Asia/Shanghai' }),
+      plan({ reason: 'belt', weekly: [{ day: 'sat', from: '22:00', until: '06:00' }, { day: 'sun', from: '22:00', until: '06:00' }, { day: 'wed', from: '12:00', until: '12:30' }], time_zone: 'Asia/Shanghai' }),
     ]) {
       const { name: _, version: __, ...body } = before;
       assert.deepEqual(bodyOf(draftOf(before, blankPlan(now, zone)), before), { body }, zone);
@@ -113,21 +113,21 @@ test('maintenance that is read into the form and out again says the same', (t) =
 test('times that look the same in the form stay what they are as long as nobody changes them', (t) => {
   readerIn(t, 'Europe/Berlin');
   // The hour from 02:00 comes twice in this night; the others are less than a minute long.
-  const before = plan({ periods: at(['10-25T00:10:00', '10-25T01:10:00'], ['11-01T12:00:10', '11-01T12:00:50'], ['11-01T12:00:55', '11-01T13:00:00']) });
+  const before = plan({ reason: 'belt', periods: at(['10-25T00:10:00', '10-25T01:10:00'], ['11-01T12:00:10', '11-01T12:00:50'], ['11-01T12:00:55', '11-01T13:00:00']) });
   const draft = draftOf(before, blankPlan(now, 'Europe/Berlin'));
   assert.deepEqual(draft.periods[0], { from: '2026-10-25T02:10', until: '2026-10-25T02:10' });
   assert.deepEqual(bodyOf({ ...draft, reason: 'new belt' }, before), { body: { reason: 'new belt', periods: before.periods } });
   const later = { ...draft, periods: [{ from: '2026-11-01T13:00', until: '2026-11-01T15:30' }] };
-  assert.deepEqual(bodyOf(later, before), { body: { periods: at(['11-01T12:00:55', '11-01T14:30:00.000']) } }, 'what was not touched stays to the second');
+  assert.deepEqual(bodyOf(later, before), { body: { reason: 'belt', periods: at(['11-01T12:00:55', '11-01T14:30:00.000']) } }, 'what was not touched stays to the second');
 });
 
 test('maintenance of each week becomes that of given times, and no time of the weeks remains', (t) => {
   readerIn(t, 'UTC');
-  const before = plan({ weekly: [{ day: 'sat', from: '22:00', until: '06:00' }], time_zone: 'UTC', periods: at(['03-07T22:00:30', '03-08T06:00:00']) });
+  const before = plan({ reason: 'belt', weekly: [{ day: 'sat', from: '22:00', until: '06:00' }], time_zone: 'UTC', periods: at(['03-07T22:00:30', '03-08T06:00:00']) });
   const draft = draftOf(before, blankPlan(now, 'Asia/Shanghai'));
   assert.deepEqual([draft.weekly, draft.zone, draft.periods], [true, 'UTC', blankPlan(now, 'UTC').periods]);
   const once = { ...draft, weekly: false, periods: [{ from: '2026-03-07T22:00', until: '2026-03-08T06:00' }] };
-  assert.deepEqual(bodyOf(once, before), { body: { periods: at(['03-07T22:00:00.000', '03-08T06:00:00.000']) } });
+  assert.deepEqual(bodyOf(once, before), { body: { reason: 'belt', periods: at(['03-07T22:00:00.000', '03-08T06:00:00.000']) } });
 });
 
 test('a draft with a mistake is not decided, and the mistake is named', () => {
@@ -135,6 +135,7 @@ test('a draft with a mistake is not decided, and the mistake is named', () => {
   const repeat = { days: /** @type {import('../static/js/model/maintenance.js').Day[]} */ (['sat']), from: '22:00', until: '06:00' };
   for (const [more, mistake] of /** @type {[Partial<PlanDraft>, string][]} */ ([
     [{ name: '  ' }, 'name'],
+    [{ reason: ' \u3000' }, 'reason'],
     [{ periods: [] }, 'periods'],
     [{ periods: [period, { ...period, until: '' }] }, 'times'],
     [{ periods: [{ ...period, from: 'tomorrow' }] }, 'times'],
@@ -148,10 +149,10 @@ test('a draft with a mistake is not decided, and the mistake is named', () => {
 });
 
 test('what is typed loosely is decided tidily, and what is empty is left out', () => {
-  const made = decided({ area: ' Hall 3 ', labels: ' line = 7,, ', devices: '\n a \n\nb\n', reason: '  ', except: [{ area: ' ', labels: '', devices: '\n' }, { area: '', labels: '', devices: 'c' }] });
+  const made = decided({ area: ' Hall 3 ', labels: ' line = 7,, ', devices: '\n a \n\nb\n', reason: ' belt ', except: [{ area: ' ', labels: '', devices: '\n' }, { area: '', labels: '', devices: 'c' }] });
   assert.ok('body' in made);
   const { periods: _, ...about } = made.body;
-  assert.deepEqual(about, { area: 'Hall 3', labels: { line: '7' }, devices: ['a', 'b'], except: [{ devices: ['c'] }] });
+  assert.deepEqual(about, { reason: 'belt', area: 'Hall 3', labels: { line: '7' }, devices: ['a', 'b'], except: [{ devices: ['c'] }] });
 });
 
 test('a time is that of the reader, to the minute', (t) => {

@@ -31,10 +31,23 @@ function happening(before, event) {
   if (!before) return 'raised';
   if (waives(event) && !waives(before)) return 'waived';
   if (unseen(before) && !unseen(event)) return 'acknowledged';
-  if (before.suppressed !== event.suppressed || before.suppressed_until !== event.suppressed_until) return event.suppressed ?? 'suppression_ended';
+  if (suppressedAnew(before, event)) return event.suppressed ?? 'suppression_ended';
   if (latched(event) !== latched(before)) return latched(event) ? 'latched' : 'again';
   if (event.reason === 'rule_changed') return 'changed';
   return event.comment ? 'comment' : 'value';
+}
+
+/**
+ * Whether something else suppresses the alert than before, or somebody has decided anew about it. Events of before do not say what it is.
+ *
+ * @param {AlertEvent} before
+ * @param {AlertEvent} event
+ */
+function suppressedAnew(before, event) {
+  const same = (/** @type {keyof AlertEvent} */ key) => before[key] === event[key];
+  if (!same('suppressed') || !same('suppressed_until')) return true;
+  if (before.suppressed && !before.suppressed_by) return event.state === 'updated' && Boolean(event.suppressed_by) && !event.comment;
+  return !same('suppressed_by') || !same('suppressed_reason') || !same('suppressed_actor');
 }
 
 /** How much time before and after an alert is shown, at least, in milliseconds, and as a part of its length. */

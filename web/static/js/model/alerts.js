@@ -192,7 +192,8 @@ export class AlertStore extends Store {
  */
 function repeats(known, event) {
   const same = (/** @type {keyof Alert} */ key) => known[key] === event[key];
-  return same('timestamp') && same('state') && same('alarm_state') && same('suppressed') && same('suppressed_until') && same('actor') && same('comment');
+  return same('timestamp') && same('state') && same('alarm_state') && same('suppressed') && same('suppressed_until') && same('suppressed_by') &&
+    same('suppressed_reason') && same('suppressed_actor') && same('actor') && same('comment');
 }
 
 /**

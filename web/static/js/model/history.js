@@ -53,6 +53,9 @@ import { windowPoint } from './windows.js';
  * @property {string} [reason]
  * @property {'shelved' | 'out_of_service' | 'by_design' | 'by_parent'} [suppressed]
  * @property {string} [suppressed_until]
+ * @property {string} [suppressed_by] Who has shelved it, or the name of the maintenance, or the id of the parent; absent in events of before.
+ * @property {string} [suppressed_reason]
+ * @property {string} [suppressed_actor]
  * @property {string} [actor]
  * @property {string} [comment]
  *

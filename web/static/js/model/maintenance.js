@@ -94,7 +94,7 @@ export function beginningNow({ kind, value }, { seconds, reason, now, all }) {
   return {
     name: `${cut(of, 100)} ${localTime(now).replace('T', ' ')}`,
     body: {
-      ...(kind === 'area' && { area: value }), ...(kind === 'device' && { devices: [value] }), ...(kind === 'type' && { device_type: value }), ...(reason && { reason }),
+      ...(kind === 'area' && { area: value }), ...(kind === 'device' && { devices: [value] }), ...(kind === 'type' && { device_type: value }), reason,
       periods: [{ from: new Date(now).toISOString(), until: new Date(now + seconds * 1000).toISOString() }],
     },
   };
@@ -173,7 +173,7 @@ function scopeOf({ area, labels, devices }) {
   return { ...(area.trim() && { area: area.trim() }), ...(Object.keys(tags).length > 0 && { labels: tags }), ...(ids.length > 0 && { devices: ids }) };
 }
 
-/** @typedef {'name' | 'periods' | 'order' | 'days' | 'times'} PlanMistake */
+/** @typedef {'name' | 'reason' | 'periods' | 'order' | 'days' | 'times'} PlanMistake */
 
 /**
  * Returns what a draft decides, or what is wrong with it. The times of periods that were not touched stay to the second.
@@ -184,8 +184,9 @@ function scopeOf({ area, labels, devices }) {
  */
 export function bodyOf(draft, before) {
   if (!draft.name.trim()) return { mistake: 'name' };
+  if (!draft.reason.trim()) return { mistake: 'reason' };
   const except = draft.except.map(scopeOf).filter((scope) => Object.keys(scope).length > 0);
-  const about = { ...(draft.type && { device_type: draft.type }), ...scopeOf(draft), ...(except.length > 0 && { except }), ...(draft.reason.trim() && { reason: draft.reason.trim() }) };
+  const about = { ...(draft.type && { device_type: draft.type }), ...scopeOf(draft), ...(except.length > 0 && { except }), reason: draft.reason.trim() };
   if (draft.weekly) {
     if (draft.repeats.length === 0 || draft.repeats.some((repeat) => repeat.days.length === 0)) return { mistake: 'days' };
     if (draft.repeats.some(({ from, until }) => !from || !until)) return { mistake: 'times' };

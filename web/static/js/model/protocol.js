@@ -52,6 +52,8 @@
  * @property {string} [suppressed_until]
  * @property {string} [suppressed_by]
  * @property {string} [suppressed_at]
+ * @property {string} [suppressed_reason] Why somebody has decided that.
+ * @property {string} [suppressed_actor] Who has decided the maintenance that suppressed_by names.
  * @property {string} [actor] Who has caused the event.
  * @property {string} [comment] What that person wrote.
  * @property {string} [raised_at] Of an archived alert; cleared_at and commented_at, too.

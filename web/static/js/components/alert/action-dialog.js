@@ -30,6 +30,9 @@ const listed = 200;
 /** What people do about the rule on the device, rather than about the one alert. @type {readonly AlertAction[]} */
 const aboutRules = ['shelve', 'unshelve', 'out_of_service', 'in_service'];
 
+/** What needs a reason. @type {readonly AlertAction[]} */
+const needsReason = ['shelve', 'out_of_service'];
+
 /** What is typed. @typedef {{comment: string, end: string, until: string, oneShot: boolean, device: boolean}} Typed */
 
 /** @type {Readonly<Typed>} */
@@ -117,6 +120,7 @@ export class ActionDialog {
     /** @type {AlertDecision} */
     const body = { ...(comment.trim() && { comment: comment.trim() }) };
     if (this.#action === 'comment' && !body.comment) return this.#refuse(texts.commentNeeded);
+    if (needsReason.includes(this.#action) && !body.comment) return this.#refuse(texts.reasonNeeded);
     if (aboutRules.includes(this.#action) && device) body.device = true;
     if (this.#action !== 'shelve') return body;
     if (oneShot && !device) body.one_shot = true;
@@ -136,7 +140,10 @@ export class ActionDialog {
   async #apply() {
     const decision = this.#decision;
     this.show();
-    if (!decision) return;
+    if (!decision) {
+      /** @type {HTMLElement | null} */ (this.#dialog.querySelector('[aria-invalid="true"]'))?.focus();
+      return;
+    }
     await this.#actions.begin(this.#left, this.#action, decision);
     // There is nothing to read where all was done.
     if (this.#actions.failed.length + this.#actions.left === 0 && this.#actions.progress?.waiting === 0) this.#dialog.close();
@@ -172,7 +179,7 @@ export class ActionDialog {
       ${aboutRules.includes(this.#action) ? this.#scope() : nothing}
       ${this.#comment()}
       <p class="action-faster" role="status">${faster > 0 ? locale.t(texts.meanwhile, { count: faster }) : ''}</p>
-      ${this.#mistake ? html`<p class="question-problem" role="alert">${locale.t(this.#mistake)}</p>` : nothing}
+      ${this.#mistake ? html`<p class="question-problem" role="alert" id="action-mistake">${locale.t(this.#mistake)}</p>` : nothing}
       <div class="question-buttons">
         <button type="button" class="button" @click=${() => this.#dialog.close()}>${locale.t(terms.cancel)}</button>
         <button type="submit" class="button button-main" ?disabled=${count === 0}>${name}</button>
@@ -189,7 +196,7 @@ export class ActionDialog {
           <option value="until" ?selected=${end === 'until'}>${locale.t(texts.endUntil)}</option>
         </select></label>
       ${end === 'until' ? html`<label class="field"><span>${locale.t(texts.endTime)}</span>
-        <input type="datetime-local" .value=${until} @input=${(/** @type {Event} */ event) => this.#type({ until: valueOf(event) })}></label>` : nothing}
+        <input type="datetime-local" aria-invalid=${this.#mistake === texts.endWrong} aria-describedby=${this.#mistake === texts.endWrong ? 'action-mistake' : nothing} .value=${until} @input=${(/** @type {Event} */ event) => this.#type({ until: valueOf(event) })}></label>` : nothing}
       <label class="check"><input type="checkbox" .checked=${oneShot && !device} ?disabled=${device} @change=${(/** @type {Event} */ event) => this.#type({ oneShot: ticked(event) })}><span>${locale.t(texts.oneShot)}</span></label>`;
   }
 
@@ -207,9 +214,12 @@ export class ActionDialog {
         <option value="" ?selected=${!offered.includes(comment)}>${locale.t(texts.reasonOther)}</option>
         ${offered.map((words) => html`<option value=${words} ?selected=${words === comment}>${words}</option>`)}
       </select></label>`;
-    return html`${['shelve', 'out_of_service'].includes(this.#action) ? presets : nothing}
-      <label class="field"><span>${locale.t(this.#action === 'comment' ? texts.comment : texts.commentLabel)}</span>
-        <textarea rows="3" maxlength="1024" .value=${comment} @input=${(/** @type {Event} */ event) => this.#type({ comment: valueOf(event) })}></textarea></label>`;
+    const reasoned = needsReason.includes(this.#action);
+    const needed = reasoned || this.#action === 'comment';
+    const missing = this.#mistake === texts.reasonNeeded || this.#mistake === texts.commentNeeded;
+    return html`${reasoned ? presets : nothing}
+      <label class="field"><span>${locale.t(reasoned ? texts.reasonWords : needed ? texts.comment : texts.commentLabel)}</span>
+        <textarea rows="3" maxlength="1024" aria-required=${needed} aria-invalid=${missing} aria-describedby=${missing ? 'action-mistake' : nothing} .value=${comment} @input=${(/** @type {Event} */ event) => this.#type({ comment: valueOf(event) })}></textarea></label>`;
   }
 
   /** @param {import('../../model/alert-actions.js').ActionProgress} progress */

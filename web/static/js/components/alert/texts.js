@@ -14,6 +14,8 @@ export const texts = {
   outOfServiceState: { en: 'Out of service', zh: '已退出运行' },
   acknowledgedBy: { en: 'acknowledged by {actor}, {time}', zh: '由 {actor} 确认，{time}' },
   suppressedBy: { en: 'by {actor}, {time}', zh: '操作者 {actor}，{time}' },
+  namedReason: { en: '{name}: {reason}', zh: '{name}：{reason}' },
+  maintenanceDecidedBy: { en: 'decided by: {actor}', zh: '决定者：{actor}' },
 
   acknowledge: { en: 'Acknowledge', zh: '确认' },
   comment: { en: 'Comment', zh: '备注' },
@@ -36,6 +38,8 @@ export const texts = {
 
   commentLabel: { en: 'Comment (optional)', zh: '备注（可选）' },
   commentNeeded: { en: 'Write something.', zh: '请填写内容。' },
+  reasonWords: { en: 'The reason in words (needed)', zh: '理由说明（必填）' },
+  reasonNeeded: { en: 'Say why: choose a reason, or write one.', zh: '请选择或填写理由。' },
   reasonLabel: { en: 'Reason', zh: '理由' },
   reasonOther: { en: 'In your own words', zh: '自行填写' },
   reasonKnown: { en: 'Known fault, part ordered', zh: '已知故障，备件已订' },

@@ -86,6 +86,28 @@ export function suppressionWords({ suppressed, suppressed_until: until, suppress
 }
 
 /**
+ * What suppresses an alert by its name, and why somebody has decided so; empty if neither is known.
+ *
+ * @param {Pick<Alert, 'suppressed' | 'suppressed_by' | 'suppressed_reason'>} alert
+ * @param {Locale} locale
+ */
+export function whyWords({ suppressed, suppressed_by: by, suppressed_reason: why }, locale) {
+  const name = suppressed === 'by_design' ? visible(by ?? '') : '';
+  const reason = visible(why ?? '');
+  return name && reason ? locale.t(texts.namedReason, { name, reason }) : name || reason;
+}
+
+/**
+ * Who has decided the maintenance that suppresses an alert; empty if nobody has, or that is not known.
+ *
+ * @param {Pick<Alert, 'suppressed_actor'>} alert
+ * @param {Locale} locale
+ */
+export function deciderWords({ suppressed_actor: actor }, locale) {
+  return actor ? locale.t(texts.maintenanceDecidedBy, { actor: actorName(actor, locale) }) : '';
+}
+
+/**
  * Where an alert is in its life, and why nobody is notified of it.
  *
  * @param {Alert} alert
@@ -93,11 +115,11 @@ export function suppressionWords({ suppressed, suppressed_until: until, suppress
  * @param {Locale} locale
  */
 export function stateWords(alert, now, locale) {
-  return [suppressionWords(alert, now, locale), locale.t(lifeNames[lifeOf(alert)])].filter(Boolean).join(locale.t(terms.listSeparator));
+  return [suppressionWords(alert, now, locale), locale.t(lifeNames[lifeOf(alert)]), whyWords(alert, locale)].filter(Boolean).join(locale.t(terms.listSeparator));
 }
 
 /**
- * Who has acknowledged an alert, and who has shelved it; empty if nobody has.
+ * Who has acknowledged an alert, and who has shelved it, or decided the maintenance, and why; empty if nobody has.
  *
  * @param {Alert} alert
  * @param {number} now
@@ -107,8 +129,10 @@ export function handlingWords(alert, now, locale) {
   const by = (/** @type {Text} */ text, /** @type {string | undefined} */ actor, /** @type {string | undefined} */ at) =>
     actor && at ? locale.t(text, { actor: actorName(actor, locale), time: locale.timeOrDate(Date.parse(at), now) }) : '';
   const suppressed = suppressionWords(alert, now, locale);
+  const shelved = alert.suppressed === 'shelved' || alert.suppressed === 'out_of_service';
   return [
     by(texts.acknowledgedBy, alert.acknowledged_by, alert.acknowledged_at),
-    suppressed && [suppressed, alert.suppressed === 'by_parent' ? '' : by(texts.suppressedBy, alert.suppressed_by, alert.suppressed_at)].filter(Boolean).join(' '),
+    suppressed && [suppressed, shelved ? by(texts.suppressedBy, alert.suppressed_by, alert.suppressed_at) : ''].filter(Boolean).join(' '),
+    whyWords(alert, locale), deciderWords(alert, locale),
   ].filter(Boolean).join(locale.t(terms.listSeparator));
 }

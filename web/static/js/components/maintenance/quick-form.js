@@ -1,5 +1,6 @@
 // @ts-check
 import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
+import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { areaPaths } from '../../model/areas.js';
 import { DecisionDraft } from '../../model/decision-draft.js';
@@ -7,6 +8,7 @@ import { Decisions } from '../../model/decisions.js';
 import { everyDevice } from '../../model/devices.js';
 import { beginningNow } from '../../model/maintenance.js';
 import { decisionWords } from '../registry/decision.js';
+import { reasonList } from './reasons.js';
 import { texts } from './texts.js';
 
 /**
@@ -41,7 +43,8 @@ export class QuickForm {
   #target;
   #seconds = usualSpan;
   #reason = '';
-  #missing = false;
+  /** What is missing. @type {'' | 'target' | 'reason'} */
+  #missing = '';
   /** What has begun last, and when it ends. @type {{target: Target, until: number, inForce: boolean} | null} */
   #begun = null;
   /** @type {string[]} */
@@ -72,7 +75,7 @@ export class QuickForm {
   /** Forgets what was said about the last one. */
   reset() {
     this.#begun = null;
-    this.#missing = false;
+    this.#missing = '';
     this.#reason = '';
     this.#draft.begin(0);
   }
@@ -80,12 +83,16 @@ export class QuickForm {
   async #begin() {
     const { clock, locale } = this.#session;
     const target = { ...this.#target, value: this.#target.value.trim() };
-    this.#missing = target.kind !== 'all' && !target.value;
+    const reason = this.#reason.trim();
+    this.#missing = target.kind !== 'all' && !target.value ? 'target' : reason ? '' : 'reason';
     this.#begun = null;
     this.show();
-    if (this.#missing) return;
+    if (this.#missing) {
+      /** @type {HTMLElement | null} */ (this.#element.querySelector('[aria-invalid="true"]'))?.focus();
+      return;
+    }
     const now = clock.now();
-    const { name, body } = beginningNow(target, { seconds: this.#seconds, reason: this.#reason.trim(), now, all: locale.t(texts.wholePlant) });
+    const { name, body } = beginningNow(target, { seconds: this.#seconds, reason, now, all: locale.t(texts.wholePlant) });
     this.#draft.begin(0);
     const made = await this.#draft.apply(name, body);
     if (!made) return;
@@ -110,7 +117,7 @@ export class QuickForm {
   show() {
     const { locale } = this.#session;
     const { busy, error } = this.#draft;
-    const problem = this.#missing ? locale.t(texts.quickMissing) : error ? decisionWords(error, locale, texts.changedByOthers) : '';
+    const problem = this.#missing ? locale.t(this.#missing === 'target' ? texts.quickMissing : texts.quickReasonMissing) : error ? decisionWords(error, locale, texts.changedByOthers) : '';
     const submit = (/** @type {Event} */ event) => {
       event.preventDefault();
       void this.#begin();
@@ -121,12 +128,22 @@ export class QuickForm {
         <select @change=${(/** @type {Event} */ event) => (this.#seconds = Number(valueOf(event)))}>
           ${spans.map((seconds) => html`<option value=${seconds} ?selected=${seconds === this.#seconds}>${locale.duration(seconds * 1000)}</option>`)}
         </select></label>
-      <label class="field quick-reason"><span>${locale.t(texts.quickReason)}</span>
-        <input type="text" name="reason" maxlength="256" autocomplete="off" .value=${this.#reason} @input=${(/** @type {Event} */ event) => (this.#reason = valueOf(event))}></label>
+      <label class="field quick-reason"><span>${locale.t(terms.reason)}</span>
+        <input type="text" name="reason" maxlength="256" autocomplete="off" list="quick-reasons" aria-required="true" aria-invalid=${this.#missing === 'reason'}
+          aria-describedby=${this.#missing === 'reason' ? 'quick-problem' : nothing} .value=${this.#reason} @input=${(/** @type {Event} */ event) => this.#because(valueOf(event))}></label>
+      ${reasonList('quick-reasons', locale)}
       <button type="submit" class="button button-main" ?disabled=${busy}>${locale.t(texts.quickBegin)}</button>
-      ${problem ? html`<p class="question-problem quick-words" role="alert">${problem}</p>` : nothing}
+      ${problem ? html`<p class="question-problem quick-words" role="alert" id="quick-problem">${problem}</p>` : nothing}
       <p class="quick-words quick-said" role="status">${this.#said}</p>
     </form>`, this.#element);
+  }
+
+  /** @param {string} reason */
+  #because(reason) {
+    this.#reason = reason;
+    if (this.#missing !== 'reason') return;
+    this.#missing = '';
+    this.show();
   }
 
   #what() {
@@ -134,15 +151,17 @@ export class QuickForm {
     const { kind, value } = this.#target;
     const change = (/** @type {Partial<Target>} */ target) => {
       this.#target = { ...this.#target, ...target };
-      this.#missing = false;
+      this.#missing = '';
       this.show();
     };
+    const missing = this.#missing === 'target';
+    const described = missing ? 'quick-problem' : nothing;
     const which = kind === 'type'
-      ? html`<select name="which" @change=${(/** @type {Event} */ event) => change({ value: valueOf(event) })}>
+      ? html`<select name="which" aria-invalid=${missing} aria-describedby=${described} @change=${(/** @type {Event} */ event) => change({ value: valueOf(event) })}>
           <option value="" ?selected=${!value}></option>
           ${[...plant.specs.keys()].map((type) => html`<option value=${type} ?selected=${type === value}>${this.#session.typeName(type)}</option>`)}
         </select>`
-      : html`<input type="text" name="which" maxlength="1024" autocomplete="off" spellcheck="false" list=${kind === 'area' ? 'quick-areas' : 'quick-devices'} .value=${value}
+      : html`<input type="text" name="which" aria-invalid=${missing} aria-describedby=${described} maxlength="1024" autocomplete="off" spellcheck="false" list=${kind === 'area' ? 'quick-areas' : 'quick-devices'} .value=${value}
           @input=${(/** @type {Event} */ event) => change({ value: valueOf(event) })}>`;
     const devices = kind === 'device' && value ? this.#session.devices.newest({ ...everyDevice, query: value }, offeredDevices) : [];
     return html`<label class="field quick-kind"><span>${locale.t(texts.quickKind)}</span>

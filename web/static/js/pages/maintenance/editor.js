@@ -1,6 +1,7 @@
 // @ts-check
 import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
 import { texts as shared } from '../../components/maintenance/texts.js';
+import { reasonList } from '../../components/maintenance/reasons.js';
 import { dayNames, scopeWords, weeklyWords, whenWords } from '../../components/maintenance/words.js';
 import { decisionWords } from '../../components/registry/decision.js';
 import { decidedBy } from '../../components/versions/decided-by.js';
@@ -19,7 +20,7 @@ import { texts } from './texts.js';
  */
 
 /** @type {Record<import('../../model/maintenance.js').PlanMistake, import('../../locale/locale.js').Text>} */
-const mistakes = { name: texts.mistakeName, periods: texts.mistakePeriods, order: texts.mistakeOrder, days: texts.mistakeDays, times: texts.mistakeTimes };
+const mistakes = { name: texts.mistakeName, reason: shared.quickReasonMissing, periods: texts.mistakePeriods, order: texts.mistakeOrder, days: texts.mistakeDays, times: texts.mistakeTimes };
 
 /** How many areas are offered. */
 const offeredAreas = 1000;
@@ -102,7 +103,10 @@ export class Editor {
     const made = bodyOf(this.#typed, this.#plan);
     this.#mistake = 'mistake' in made ? made.mistake : null;
     this.show();
-    if ('mistake' in made) return;
+    if ('mistake' in made) {
+      /** @type {HTMLElement | null} */ (this.#dialog.querySelector('[aria-invalid="true"]'))?.focus();
+      return;
+    }
     const name = this.#typed.name.trim();
     const decided = await this.#draft.apply(name, made.body);
     if (!decided) return;
@@ -128,9 +132,9 @@ export class Editor {
     render(html`<h3 id="plan-title">${this.#plan ? locale.t(texts.formEdit, { name: visible(this.#plan.name) }) : locale.t(texts.formNew)}</h3>
       <form class="plan-form" @submit=${submit}>
         ${this.#plan ? nothing : html`<label class="field"><span>${locale.t(texts.formName)}</span>
-          <input type="text" name="name" maxlength="128" autocomplete="off" .value=${this.#typed.name} @input=${(/** @type {Event} */ event) => this.#type({ name: valueOf(event) })}></label>`}
+          <input type="text" name="name" aria-required="true" aria-invalid=${this.#mistake === 'name'} aria-describedby=${this.#mistake === 'name' ? 'plan-mistake' : nothing} maxlength="128" autocomplete="off" .value=${this.#typed.name} @input=${(/** @type {Event} */ event) => this.#type({ name: valueOf(event) })}></label>`}
         <label class="field"><span>${locale.t(texts.formReason)}</span>
-          <input type="text" name="reason" maxlength="256" autocomplete="off" .value=${this.#typed.reason} @input=${(/** @type {Event} */ event) => this.#type({ reason: valueOf(event) })}></label>
+          <input type="text" name="reason" list="plan-reasons" aria-required="true" aria-invalid=${this.#mistake === 'reason'} aria-describedby=${this.#mistake === 'reason' ? 'plan-mistake' : nothing} maxlength="256" autocomplete="off" .value=${this.#typed.reason} @input=${(/** @type {Event} */ event) => this.#type({ reason: valueOf(event) })}></label>
         ${this.#what()}
         ${this.#when()}
         ${this.#problem()}
@@ -139,6 +143,7 @@ export class Editor {
           ${theirs !== undefined ? html`<button type="button" class="button button-danger" ?disabled=${busy} @click=${() => this.#overrule()}>${locale.t(texts.formOverrule)}</button>` : nothing}
           <button type="submit" class="button button-main" ?disabled=${busy || theirs !== undefined}>${locale.t(texts.formSave)}</button>
         </div>
+        ${reasonList('plan-reasons', locale)}
         <datalist id="plan-areas">${this.#offered.map((area) => html`<option value=${area}></option>`)}</datalist>
       </form>
       ${this.#plan ? this.#history() : nothing}`, this.#dialog);
@@ -147,7 +152,7 @@ export class Editor {
   #problem() {
     const { clock, locale } = this.#session;
     const { error, theirs } = this.#draft;
-    if (this.#mistake) return html`<p class="question-problem" role="alert">${locale.t(mistakes[this.#mistake])}</p>`;
+    if (this.#mistake) return html`<p class="question-problem" role="alert" id="plan-mistake">${locale.t(mistakes[this.#mistake])}</p>`;
     if (theirs === null) return html`<p class="question-problem" role="alert">${locale.t(texts.formTheyDeleted)}</p>`;
     if (theirs) {
       const words = locale.t(texts.formTheirs, { version: String(theirs.version), what: scopeWords(theirs, this.#session), when: whenWords(theirs, clock.now(), locale) });

@@ -36,7 +36,7 @@ export const texts = {
   storyAcknowledged: { en: 'It was acknowledged', zh: '告警被确认' },
   storyShelved: { en: 'It was shelved until {time}', zh: '告警被搁置至 {time}' },
   storyOutOfService: { en: 'It was taken out of service', zh: '规则在该设备上退出运行' },
-  storyByDesign: { en: 'Planned maintenance of it began, until {time}', zh: '进入计划检修，至 {time}' },
+  storyByDesign: { en: 'Planned maintenance, until {time}', zh: '计划检修期间不通知，至 {time}' },
   storyByParent: { en: 'The parent of the device is silent, or may be: nobody is notified of it', zh: '该设备的上级设备无数据或可能无数据，不通知该告警' },
   storySuppressionEnded: { en: 'People are notified of it again', zh: '恢复通知该告警' },
   storyLatched: { en: 'The condition has returned to normal; the rule keeps the alert open', zh: '条件已恢复正常，规则仍锁定告警' },
