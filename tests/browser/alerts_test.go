@@ -86,6 +86,7 @@ func TestAlertsAreHandledByTwo(t *testing.T) {
 	one.until(`document.querySelector("#alert-action textarea").value === "Maintenance"`)
 	one.click(`#alert-action [type="submit"]`)
 	other.until(alertRow("mixer") + `.querySelector(".col-alert-state").textContent.startsWith("Shelved until")`)
+	other.until(alertRow("mixer") + `.querySelector(".why").textContent === "Maintenance"`)
 	other.until(`document.title.startsWith("(2)") && document.querySelector('#handling-counters [data-state="suppressed"] strong').textContent === "1"`)
 	var stories struct {
 		Items []struct {

@@ -115,7 +115,7 @@ export function deciderWords({ suppressed_actor: actor }, locale) {
  * @param {Locale} locale
  */
 export function stateWords(alert, now, locale) {
-  return [suppressionWords(alert, now, locale), locale.t(lifeNames[lifeOf(alert)]), whyWords(alert, locale)].filter(Boolean).join(locale.t(terms.listSeparator));
+  return [suppressionWords(alert, now, locale), locale.t(lifeNames[lifeOf(alert)])].filter(Boolean).join(locale.t(terms.listSeparator));
 }
 
 /**

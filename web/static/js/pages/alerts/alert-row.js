@@ -1,6 +1,6 @@
 // @ts-check
 import { texts as handlingTexts } from '../../components/alert/texts.js';
-import { handlingWords, stateWords } from '../../components/alert/words.js';
+import { handlingWords, stateWords, whyWords } from '../../components/alert/words.js';
 import { find, instantiate, setIcon, setLongText, setText } from '../../components/dom.js';
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
@@ -38,6 +38,7 @@ export class AlertRow {
       icon: find(this.element, '.col-severity svg', SVGElement),
       severity: at('.col-severity span'),
       link: find(this.element, '.col-alert a', HTMLAnchorElement),
+      why: at('.why'),
       narrow: at('.narrow'),
       device: find(this.element, '.col-alert-device a', HTMLAnchorElement),
       area: at('.col-alert-area'),
@@ -66,6 +67,8 @@ export class AlertRow {
     cells.choose.setAttribute('aria-label', locale.t(terms.chooseOne, { id: `${words}, ${device}` }));
     setLongText(cells.link, words);
     cells.link.href = session.href(alertPath(alert.id));
+    const why = whyWords(alert, locale);
+    setLongText(cells.why, why);
     setLongText(cells.device, device);
     cells.device.href = session.href(devicePath(alert.device_id));
     cells.device.hidden = false;
@@ -74,7 +77,7 @@ export class AlertRow {
     cells.state.title = handlingWords(alert, clock.now(), locale) || state;
     setLongText(cells.value, session.alertValue(alert));
     this.#showTime(alert, session);
-    setText(cells.narrow, [device, state].join(' · '));
+    setText(cells.narrow, [device, state, why].filter(Boolean).join(' · '));
     this.#showButton(unacknowledged(alert) && !alert.historical, sent, locale.t(texts.acknowledgeOne, { words: `${words}, ${device}` }), session);
   }
 
@@ -123,6 +126,7 @@ export class AlertRow {
     this.#mark(group.worst, group.unacknowledged > 0 ? 'unacknowledged' : 'acknowledged', locale.t(terms[group.worst]));
     cells.choose.setAttribute('aria-label', locale.t(texts.chooseGroup, { count }));
     setLongText(cells.link, name);
+    setText(cells.why, '');
     // Such a link changes only what it names.
     cells.link.href = `?${new URLSearchParams({ group: '', ...(rule !== undefined && { rule }), ...(area && { area }) })}`;
     setText(cells.device, '');

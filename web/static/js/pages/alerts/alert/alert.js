@@ -1,7 +1,7 @@
 // @ts-check
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
 import { ActionDialog } from '../../../components/alert/action-dialog.js';
-import { handlingWords, offeredAction, stateWords } from '../../../components/alert/words.js';
+import { handlingWords, offeredAction, stateWords, whyWords } from '../../../components/alert/words.js';
 import { find, setText } from '../../../components/dom.js';
 import { Frames } from '../../../components/frames.js';
 import { LoadState } from '../../../components/load-state.js';
@@ -150,7 +150,7 @@ class AlertPage {
     const { clock, locale } = this.#session;
     setText(this.#at('#alert-title'), [this.#session.alertWords(alert), visible(alert.device_id)].join(locale.t(terms.listSeparator)));
     find(this.#root, '#alert-device-link', HTMLAnchorElement).href = this.#session.href(devicePath(alert.device_id));
-    const place = [locale.t(terms[alert.severity]), stateWords(alert, clock.now(), locale), visible(areaOf(alert))].filter(Boolean);
+    const place = [locale.t(terms[alert.severity]), stateWords(alert, clock.now(), locale), whyWords(alert, locale), visible(areaOf(alert))].filter(Boolean);
     const icon = html`<svg class="icon severity-${alert.severity}" aria-hidden="true"><use href="#icon-${alert.severity}"></use></svg>`;
     render(html`${icon} ${place.join(' · ')}`, this.#at('#alert-place'));
     this.#showActions(alert);
