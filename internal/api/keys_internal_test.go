@@ -22,7 +22,9 @@ func TestKeysAreOfOneRequest(t *testing.T) {
 			over    time.Time
 		}
 		model := make(map[string]*use)
-		free := func(u *use) bool { return len(u.running) == 0 && (u.over.IsZero() || now.Sub(u.over) >= iot.OutcomeSpan) }
+		free := func(u *use) bool {
+			return len(u.running) == 0 && (u.over.IsZero() || now.Sub(u.over) >= iot.OutcomeSpan)
+		}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			key := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key")
 			known := model[key]
