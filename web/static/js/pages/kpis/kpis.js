@@ -142,6 +142,7 @@ class KpisPage {
     const notice = find(this.#root, '#kpis-notice', HTMLElement);
     const about = kpis.truncated ? locale.t(texts.kpisTruncated, { time: locale.dateTime(Date.parse(kpis.counted_until)) }) : days < usualSpan ? locale.t(texts.kpisShort) : '';
     notice.hidden = false;
+    notice.classList.toggle('system-old', about !== '');
     setText(notice, [about, locale.t(texts.kpisAveraged, { time: locale.dateTime(Date.parse(kpis.averaged_until)) })].filter(Boolean).join(' '));
   }
 }

@@ -40,12 +40,13 @@ export class RuleRow {
     setText(cells.severity, locale.t(terms[rule.severity]));
     setLongText(cells.link, visible(rule.name));
     cells.link.href = session.href(rulePath(rule.name));
-    setText(cells.narrow, when);
     setLongText(cells.kind, kindName(rule.condition.kind, locale));
     setLongText(cells.when, when);
     setLongText(cells.scope, watchesWords(rule, session));
     const failing = rule.failing_devices ?? 0;
-    setText(cells.state, failing > 0 ? locale.t(texts.failsOn, { count: failing }) : locale.t(rule.disabled ? texts.stateDisabled : texts.stateEnabled));
+    const fails = failing > 0 ? locale.t(texts.failsOn, { count: failing }) : '';
+    setText(cells.state, fails || locale.t(rule.disabled ? texts.stateDisabled : texts.stateEnabled));
+    setText(cells.narrow, fails || when); // A narrow screen has no column for the state.
     cells.open.hidden = open === 0;
     setText(cells.open, open === 0 ? '' : locale.number(open));
     cells.open.setAttribute('aria-label', locale.t(texts.openHint, { count: open, rule: visible(rule.name) }));
