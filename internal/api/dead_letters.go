@@ -68,6 +68,8 @@ type DeadLetter struct {
 	Rejected time.Time
 	// Field is the JSON path of what is wrong, empty for the record as a whole.
 	Field, Reason string
+	// Why is the reason by its code; earlier versions have written none.
+	Why CodedReason
 	// Kind is the kind of the record.
 	Kind iot.Kind
 	// Source is the name of the source that has received the value; empty for a record of the readings' topic. Then Topic is one of the
@@ -169,12 +171,13 @@ type letterReceiver struct {
 
 // deadLetter is the answer for a DeadLetter. The encoding is chosen so that what can be read is shown as it is.
 type deadLetter struct {
-	ID       DeadLetterID  `json:"id"`
-	Rejected time.Time     `json:"rejected_at"`
-	Field    string        `json:"field" doc:"The JSON path of what is wrong; empty for the record as a whole." example:"value"`
-	Reason   string        `json:"reason"`
-	Kind     string        `json:"kind" doc:"What the record is about: reading, status, settings and so on." example:"reading"`
-	Source   *letterSource `json:"source,omitempty" doc:"Where the record was; absent if the dead letter does not say."`
+	ID       DeadLetterID `json:"id"`
+	Rejected time.Time    `json:"rejected_at"`
+	Field    string       `json:"field" doc:"The JSON path of what is wrong; empty for the record as a whole." example:"value"`
+	Reason   string       `json:"reason"`
+	CodedReason
+	Kind   string        `json:"kind" doc:"What the record is about: reading, status, settings and so on." example:"reading"`
+	Source *letterSource `json:"source,omitempty" doc:"Where the record was; absent if the dead letter does not say."`
 	// Receiver is set instead of Source.
 	Receiver *letterReceiver `json:"received_by,omitempty" doc:"The source that has received the value, which is a message and not a reading; absent for a record of the log."`
 	Key      string          `json:"key" doc:"The record's key, which is the device's id; invalid UTF-8 is replaced." example:"press-7"`
@@ -187,7 +190,7 @@ type deadLetter struct {
 // fromLetter returns the answer with at most most bytes of the value.
 func fromLetter(letter *DeadLetter, most int) deadLetter {
 	out := deadLetter{
-		ID: letter.ID, Rejected: letter.Rejected, Field: letter.Field, Reason: letter.Reason, Kind: letter.Kind.String(),
+		ID: letter.ID, Rejected: letter.Rejected, Field: letter.Field, Reason: letter.Reason, CodedReason: letter.Why, Kind: letter.Kind.String(),
 		Key: strings.ToValidUTF8(string(letter.Key), "\uFFFD"), Size: letter.Size,
 	}
 	switch {

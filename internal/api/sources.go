@@ -90,12 +90,19 @@ func NewSample(payload []byte, size int) Sample {
 	return s
 }
 
+// CodedReason is a reason for those who say it in another language. Both are absent if the reason has no code.
+type CodedReason struct {
+	Code      string            `json:"reason_code,omitempty" doc:"Which reason it is, in the words of reason; absent for a reason without a code. There may be more codes later." example:"no_topic_level"`
+	Arguments map[string]string `json:"reason_arguments,omitempty" doc:"What the reason names, such as what was received; texts are quoted. in is the value of the message that the reason is about."`
+}
+
 // SourceReject is a message, or a value of it, that has become no reading.
 type SourceReject struct {
 	At     time.Time `json:"at" doc:"When the message was received."`
 	Topic  string    `json:"topic" example:"plant/press/1"`
 	Field  string    `json:"field" doc:"The field that is wrong; empty for the message as a whole."`
 	Reason string    `json:"reason"`
+	CodedReason
 	Sample
 }
 
@@ -109,7 +116,9 @@ type SourceSeen struct {
 	Values     []SourceValue `json:"values" doc:"The first values of it." nullable:"false"`
 	ValueCount int           `json:"value_count" doc:"How many values it has."`
 	Problem    string        `json:"problem,omitempty" doc:"Why it has no values."`
-	Report     bool          `json:"report,omitempty" doc:"It says whether devices are online, and has no values of them."`
+	// ProblemWhy is the problem by its code.
+	ProblemWhy *CodedReason `json:"problem_reason,omitempty" doc:"The same by its code; absent if it has none."`
+	Report     bool         `json:"report,omitempty" doc:"It says whether devices are online, and has no values of them."`
 }
 
 // SourceValue is one value of a message, as the rules of a map see it, and what it becomes.
@@ -133,7 +142,8 @@ type SourceValue struct {
 	Becomes *SourceReading `json:"becomes,omitempty" doc:"The reading; absent if it becomes none."`
 	Wrong   string         `json:"wrong_field,omitempty" doc:"The field of the reading that is wrong."`
 	Reason  string         `json:"reason,omitempty" doc:"Why it becomes no reading."`
-	Guess   iot.DeviceType `json:"guessed_type,omitempty" doc:"The device type that the name, the unit or the text of the value suggests; absent if none does." example:"temperature_sensor"`
+	CodedReason
+	Guess iot.DeviceType `json:"guessed_type,omitempty" doc:"The device type that the name, the unit or the text of the value suggests; absent if none does." example:"temperature_sensor"`
 }
 
 // SourceReading is the reading that a value becomes.
@@ -380,7 +390,7 @@ func (value *SourceValue) become(point *mapping.Point, of *SourceSeen, by *mappi
 		err = admission.Admit(r, of.At)
 	}
 	if err != nil {
-		value.Reason = err.Error()
+		value.Reason, value.CodedReason = err.Error(), CodedReason(mapping.ReasonOf(err))
 		if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
 			value.Wrong, value.Reason = invalid.Field, invalid.Reason
 		}

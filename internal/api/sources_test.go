@@ -40,7 +40,7 @@ func fullSources() *sources {
 	return &sources{
 		states: []api.SourceState{state, quiet},
 		details: map[string]api.SourceDetail{"quiet": {}, "hall-3": {
-			Rejects: []api.SourceReject{{At: past, Topic: "plant/a", Field: "value", Reason: "missing", Sample: api.NewSample([]byte("\xff"), 5)}},
+			Rejects: []api.SourceReject{{At: past, Topic: "plant/a", Field: "value", Reason: "missing", CodedReason: api.CodedReason{Code: "missing", Arguments: map[string]string{"in": `"a"`}}, Sample: api.NewSample([]byte("\xff"), 5)}},
 			Seen: []api.SourceSeen{
 				{Topic: "plant/a", Count: 3, At: past, Sample: &sample, ValueCount: 7, Values: []api.SourceValue{
 					{Measurement: "m", Field: "temp", Tags: map[string]string{"host": "a"}, Number: &number, Unit: "°C", Quality: iot.Uncertain, Historical: true, Time: &past},
@@ -69,7 +69,7 @@ func TestSourcesAreListed(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if got := request(h, http.MethodGet, "/api/v1/sources/hall-3").Body.String(); !strings.Contains(got, `"rejects":[{"at":"2026-03-01T11:59:00Z","topic":"plant/a",`+
-		`"field":"value","reason":"missing","encoding":"base64","payload":"/w==","size":5,"complete":false}]`) {
+		`"field":"value","reason":"missing","reason_code":"missing","reason_arguments":{"in":"\"a\""},"encoding":"base64","payload":"/w==","size":5,"complete":false}]`) {
 		t.Errorf("one: got %s", got)
 	}
 	none := newAPI(t, plant{}, &archive{}, func(o *api.Options) { o.Sources = &sources{} })

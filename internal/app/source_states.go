@@ -120,7 +120,7 @@ func (o *ownSources) Detail(name string) (api.SourceDetail, bool) {
 	for i := len(rejects) - 1; i >= 0; i-- {
 		r := &rejects[i]
 		detail.Rejects = append(detail.Rejects, api.SourceReject{
-			At: r.Received.UTC(), Topic: r.Topic, Field: r.Field, Reason: r.Reason, Sample: api.NewSample(r.Payload, r.Length),
+			At: r.Received.UTC(), Topic: r.Topic, Field: r.Field, Reason: r.Reason, CodedReason: api.CodedReason(r.Why), Sample: api.NewSample(r.Payload, r.Length),
 		})
 	}
 	seen, more := status.Seen()
@@ -135,6 +135,9 @@ func shownTopic(seen *source.Seen) api.SourceSeen {
 	shown := api.SourceSeen{
 		Topic: seen.Topic, Count: seen.Count, At: seen.At.UTC(), ValueCount: seen.Values, Problem: seen.Problem, Report: seen.Report,
 		Values: make([]api.SourceValue, len(seen.Points)),
+	}
+	if why := api.CodedReason(seen.Why); why.Code != "" {
+		shown.ProblemWhy = &why
 	}
 	if seen.Payload != nil {
 		sample := api.NewSample(seen.Payload, seen.Length)

@@ -5,6 +5,9 @@ const (
 	// HeaderReason says why the record was rejected, HeaderField which field of it, empty for the record as a whole.
 	HeaderReason = "reason"
 	HeaderField  = "field"
+	// HeaderReasonCode is the code of the reason, and HeaderReasonArguments a JSON object of its arguments; absent for a reason without them.
+	HeaderReasonCode      = "reason-code"
+	HeaderReasonArguments = "reason-arguments"
 	// HeaderSource is the name of the configured source that has received the value; absent for a record of the readings' topic. Then
 	// HeaderSourceTopic says where in the source it came from, and the other headers of the place are absent.
 	HeaderSource = "source"

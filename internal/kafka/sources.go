@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
 	"iotmon/internal/source"
 	"iotmon/internal/wire"
 )
@@ -41,6 +43,7 @@ func (p *Producer) Reject(ctx context.Context, rejected []source.Rejected) error
 			{Key: HeaderSource, Value: []byte(r.Source)},
 			{Key: HeaderSourceTopic, Value: []byte(r.Topic)},
 		}
+		headers = append(headers, reasonHeaders(r.Why)...)
 		if len(r.Payload) < r.Length {
 			headers = append(headers, kgo.RecordHeader{Key: HeaderTruncated, Value: []byte(strconv.Itoa(r.Length))})
 		}
@@ -50,6 +53,18 @@ func (p *Producer) Reject(ctx context.Context, rejected []source.Rejected) error
 		return fmt.Errorf("append dead letters: %w", err)
 	}
 	return nil
+}
+
+// reasonHeaders returns the headers with the code of a reason; none if it has no code.
+func reasonHeaders(why mapping.Reason) []kgo.RecordHeader {
+	if why.Code == "" {
+		return nil
+	}
+	headers := []kgo.RecordHeader{{Key: HeaderReasonCode, Value: []byte(why.Code)}}
+	if arguments, err := json.Marshal(why.Arguments); err == nil && len(why.Arguments) > 0 {
+		headers = append(headers, kgo.RecordHeader{Key: HeaderReasonArguments, Value: arguments})
+	}
+	return headers
 }
 
 // produceSync appends records and returns once all are in the log, after AppendTimeout at the latest.

@@ -6,6 +6,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
+	"iotmon/internal/mapping"
 	"iotmon/internal/source"
 	"iotmon/internal/wire"
 )
@@ -26,7 +27,7 @@ func TestASourcesReportsAndDeadLettersAreInTheLog(t *testing.T) {
 	if got, err := wire.DecodeStatusReport(r.Value, r.Timestamp, admission); err != nil || got != report.StatusReport {
 		t.Errorf("got %+v, %v, want %+v", got, err, report.StatusReport)
 	}
-	rejected := []source.Rejected{{Source: "hall-3", Topic: "plant/a", Payload: []byte("{"), Length: 100_000, Field: "value", Reason: "missing"}}
+	rejected := []source.Rejected{{Source: "hall-3", Topic: "plant/a", Payload: []byte("{"), Length: 100_000, Field: "value", Reason: "missing", Why: mapping.Reason{Code: "missing", Arguments: map[string]string{"in": `"t"`}}}}
 	if err := p.Reject(t.Context(), rejected); err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +38,7 @@ func TestASourcesReportsAndDeadLettersAreInTheLog(t *testing.T) {
 	}
 	for key, want := range map[string]string{
 		kafka.HeaderSource: "hall-3", kafka.HeaderSourceTopic: "plant/a", kafka.HeaderField: "value", kafka.HeaderReason: "missing", kafka.HeaderTruncated: "100000",
+		kafka.HeaderReasonCode: "missing", kafka.HeaderReasonArguments: `{"in":"\"t\""}`,
 	} {
 		if headers[key] != want {
 			t.Errorf("header %s: got %q, want %q", key, headers[key], want)

@@ -115,7 +115,7 @@ func (f *fit) parseTime(written string) (time.Time, error) {
 	}
 	at, err := f.timeFormat.Read(written, f.zone)
 	if err != nil {
-		return time.Time{}, iot.Invalid("timestamp", "%s", err)
+		return time.Time{}, iot.Invalid("timestamp", "not in the format of the rule: %s", err)
 	}
 	return at, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
 )
 
 // Log is the log of readings, as a source sees it.
@@ -41,6 +42,8 @@ type Rejected struct {
 	Length  int
 	// Field is what the reason is about, such as device_id; empty for the message as a whole.
 	Field, Reason string
+	// Why is the reason by its code, if it has one.
+	Why mapping.Reason
 }
 
 // MaxRejected is the maximum length in bytes of a payload that is kept because it was rejected.

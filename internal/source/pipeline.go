@@ -417,7 +417,7 @@ func (p *Pipeline) admit(r *iot.Reading, interval time.Duration, point *mapping.
 	}
 	if err := p.admission.Admit(r, c.now); err != nil {
 		if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
-			return iot.Invalid(invalid.Field, "%s, in the value %s", invalid.Reason, iot.Quote(point.Field))
+			return invalid.Of(point.Field)
 		}
 		return err
 	}
@@ -460,7 +460,7 @@ func (p *Pipeline) reportAbout(device iot.Identity, status *iot.StatusReport) {
 func (p *Pipeline) reject(m *Message, reason error) {
 	rejected := Rejected{
 		Source: p.o.Name, Topic: m.Topic, Received: m.Received, Payload: m.Payload[:min(len(m.Payload), MaxRejected)], Length: len(m.Payload),
-		Reason: reason.Error(),
+		Reason: reason.Error(), Why: mapping.ReasonOf(reason),
 	}
 	if invalid, ok := errors.AsType[*iot.InvalidError](reason); ok {
 		rejected.Field, rejected.Reason = invalid.Field, invalid.Reason

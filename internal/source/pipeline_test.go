@@ -302,6 +302,10 @@ func TestWhatIsNoReadingIsADeadLetter(t *testing.T) {
 			}
 			got = append(got, r.Field+": "+r.Reason)
 		}
+		if codes := []string{log.rejected[1].Why.Code, log.rejected[2].Why.Code, log.rejected[3].Why.Code}; !slices.Equal(codes, []string{"no_values", "no_rule", "outside_range"}) ||
+			log.rejected[3].Why.Arguments["got"] != "20" || log.rejected[3].Why.Arguments["in"] != `"hot"` {
+			t.Errorf("got the codes %q and the arguments %q", codes, log.rejected[3].Why.Arguments)
+		}
 		const bad = `value: outside the physical range 0 to 1  of switch_sensor (got 20), in the value "hot"`
 		want := []string{": not a list", ": no values in it", `: no rule of the source's map matches any of its 1 values ("pressure")`, bad}
 		for range 10 {

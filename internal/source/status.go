@@ -111,8 +111,9 @@ type Seen struct {
 	// out values that take much memory.
 	Points []mapping.Point
 	Values int
-	// Problem says why the payload has no values; empty if it has.
+	// Problem says why the payload has no values; empty if it has. Why is the same by its code, if it has one.
 	Problem string
+	Why     mapping.Reason
 	// Report is whether the message said something about devices instead of having values.
 	Report bool
 }
@@ -120,7 +121,7 @@ type Seen struct {
 // size returns about how many bytes of memory s occupies.
 func (s *Seen) size() int {
 	const perTopic = 256
-	size := perTopic + len(s.Topic) + len(s.Payload) + len(s.Problem)
+	size := perTopic + len(s.Topic) + len(s.Payload) + 2*len(s.Problem) // The arguments of Why are parts of Problem.
 	for i := range s.Points {
 		size += pointSize(&s.Points[i])
 	}
@@ -287,10 +288,10 @@ func (s *Status) decoded(m *Message, points []mapping.Point, err error) {
 		Points: seenPoints(m, points), Values: len(points), Report: m.Report != nil,
 	}
 	if err != nil {
-		latest.Problem = err.Error()
+		latest.Problem, latest.Why = err.Error(), mapping.ReasonOf(err)
 	}
 	if s.seenBytes-seen.size()+latest.size() > s.maxSeenBytes {
-		latest.Payload, latest.Points, latest.Problem = nil, nil, ""
+		latest.Payload, latest.Points, latest.Problem, latest.Why = nil, nil, "", mapping.Reason{}
 	}
 	s.seenBytes += latest.size() - seen.size()
 	*seen = latest

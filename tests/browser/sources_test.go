@@ -75,6 +75,14 @@ func TestSourcesPage(t *testing.T) {
 		tab.until(`document.querySelector("#rejects .letter-value").textContent.includes("6e 6f 74 20 4a 53 4f 4e")`)
 	})
 
+	t.Run("why it was rejected is said in Chinese, too", func(t *testing.T) {
+		chinese := plant.open(options{language: "zh"})
+		chinese.do(chromedp.Navigate("http://" + plant.addr + "/sources/hall-3"))
+		chinese.until(`[...document.querySelectorAll("#rejects .reject-reason")].some((reason) => reason.innerText.includes('映射中没有规则匹配其 1 个值中的任何一个（"value"）'))`)
+		chinese.do(chromedp.Navigate("http://" + plant.addr + "/system"))
+		chinese.until(`[...document.querySelectorAll(".col-reason")].some((reason) => reason.textContent.includes("映射中没有规则匹配"))`)
+	})
+
 	t.Run("a rule is made of a value", func(t *testing.T) {
 		tab.until(outcome("temp") + `=== "oven: 81.5\u00a0°C"`)
 		tab.until(outcome("pressure") + `=== "no rule matches"`)

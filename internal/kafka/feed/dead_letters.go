@@ -3,6 +3,7 @@ package feed
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -211,6 +212,12 @@ func letterOf(r *kgo.Record, most int) api.DeadLetter {
 		switch h.Key {
 		case kafka.HeaderReason:
 			letter.Reason = text
+		case kafka.HeaderReasonCode:
+			letter.Why.Code = text
+		case kafka.HeaderReasonArguments:
+			if json.Unmarshal(h.Value, &letter.Why.Arguments) != nil { // Another program has written something else.
+				letter.Why.Arguments = nil
+			}
 		case kafka.HeaderField:
 			letter.Field = text
 		case kafka.HeaderSource:

@@ -155,11 +155,12 @@ func TestDeadLetterSaysWhereItCameFrom(t *testing.T) {
 		kafka.HeaderReason: "not a number", kafka.HeaderField: "value", kafka.HeaderSourceTopic: "device-data", kafka.HeaderSourcePartition: "3",
 		kafka.HeaderSourceOffset: "991", kafka.HeaderSourceTime: appended.Format(time.RFC3339Nano), kafka.HeaderSourceKind: "status",
 		kafka.HeaderTruncated: strconv.Itoa(1 << 20), kafka.HeaderSource: "hall-3",
+		kafka.HeaderReasonCode: "not_finite", kafka.HeaderReasonArguments: `{"got":"NaN"}`,
 	} {
 		record.Headers = append(record.Headers, kgo.RecordHeader{Key: key, Value: []byte(text)})
 	}
 	foreign := r.letter(0, "")
-	foreign.Headers = []kgo.RecordHeader{{Key: kafka.HeaderSourceOffset, Value: []byte("many")}, {Key: kafka.HeaderSourceTime, Value: []byte("noon")}}
+	foreign.Headers = []kgo.RecordHeader{{Key: kafka.HeaderSourceOffset, Value: []byte("many")}, {Key: kafka.HeaderSourceTime, Value: []byte("noon")}, {Key: kafka.HeaderReasonArguments, Value: []byte(`{"a":1}`)}}
 	r.transaction(true, record, foreign)
 	letters := &DeadLetters{Dial: r.Dial, Topic: r.topic}
 	page, err := letters.Newest(t.Context(), nil, 10)
@@ -172,13 +173,13 @@ func TestDeadLetterSaysWhereItCameFrom(t *testing.T) {
 	}
 	got.Rejected, got.Value = time.Time{}, nil
 	want := api.DeadLetter{
-		Field: "value", Reason: "not a number", Kind: iot.KindStatus, Source: "hall-3", Topic: "device-data", Partition: 3, Offset: 991, Appended: appended,
+		Field: "value", Reason: "not a number", Why: api.CodedReason{Code: "not_finite", Arguments: map[string]string{"got": "NaN"}}, Kind: iot.KindStatus, Source: "hall-3", Topic: "device-data", Partition: 3, Offset: 991, Appended: appended,
 		Key: []byte("d1"), Size: 1 << 20,
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if other := page.Letters[0]; other.Topic != "" || other.Offset != 0 || !other.Appended.IsZero() || other.Kind != iot.KindReading || other.Size != 0 {
+	if other := page.Letters[0]; other.Topic != "" || other.Offset != 0 || !other.Appended.IsZero() || other.Kind != iot.KindReading || other.Size != 0 || other.Why.Arguments != nil {
 		t.Errorf("one of another program: got %v", other)
 	}
 	found, err := letters.Find(t.Context(), []api.DeadLetterID{got.ID})

@@ -73,7 +73,7 @@ func (d *Decoder) line(line []byte, points []mapping.Point) ([]mapping.Point, er
 	}
 	at, problem := lineTime(decoder)
 	if problem != "" {
-		return points[:first], iot.Invalid("timestamp", "%s", problem)
+		return points[:first], iot.Invalid("timestamp", "not the time of a line: %s", problem)
 	}
 	if decoder.Next() {
 		return points[:first], iot.Invalid("", "not a line of the line protocol: another point follows in it")

@@ -7,6 +7,8 @@ import { Store } from './store.js';
  * @property {string} rejected_at
  * @property {string} field The JSON path of what is wrong; empty for the record as a whole.
  * @property {string} reason
+ * @property {string} [reason_code] Its code; one of an earlier version has none.
+ * @property {Record<string, string>} [reason_arguments]
  * @property {string} kind
  * @property {{topic: string, partition: number, offset: number, appended_at: string}} [source]
  * @property {{name: string, topic: string}} [received_by] The source that has received it: it is a message, and no reading of the log.

@@ -34,7 +34,7 @@
  * @property {string} counted_at
  *
  * @typedef {{encoding: 'utf-8' | 'base64', payload: string, size: number, complete: boolean}} Sample The beginning of a message.
- * @typedef {Sample & {at: string, topic: string, field: string, reason: string}} Reject
+ * @typedef {Sample & {at: string, topic: string, field: string, reason: string} & import('../locale/reasons.js').Reason} Reject
  * @typedef {Source & {rejects: Reject[]}} SourceDetail
  *
  * @typedef {object} SourceReading What a value becomes.
@@ -57,6 +57,8 @@
  * @property {boolean} [note] It says something about the others, such as their time.
  * @property {string} [wrong_field]
  * @property {string} [reason]
+ * @property {string} [reason_code]
+ * @property {Record<string, string>} [reason_arguments]
  *
  * @typedef {object} Topic What came last of one topic.
  * @property {string} topic
@@ -66,6 +68,7 @@
  * @property {SourceValue[]} values
  * @property {number} value_count
  * @property {string} [problem]
+ * @property {import('../locale/reasons.js').Reason} [problem_reason] Its code.
  * @property {boolean} [report]
  *
  * @typedef {import('./source-rules.js').Rule} Rule

@@ -1,6 +1,7 @@
 // @ts-check
 import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
 import { terms } from '../../locale/terms.js';
+import { reasonWords } from '../../locale/reasons.js';
 import { visible } from '../../locale/visible.js';
 import { isSendable, readable } from '../../model/dead-letters.js';
 import { outcome } from './letter-row.js';
@@ -112,12 +113,13 @@ export class LetterDetail {
    * @param {DeadLetter} letter
    * @returns {[string, string][]}
    */
-  #facts({ field, reason, kind, key, size, rejected_at: rejected, received_by: receiver, source }) {
+  #facts(letter) {
+    const { field, kind, key, size, rejected_at: rejected, received_by: receiver, source } = letter;
     const { locale, clock } = this.#session;
     const when = (/** @type {string} */ at) => locale.timeOrDate(Date.parse(at), clock.now());
     /** @type {[string, string][]} */
     const facts = [
-      [locale.t(terms.reason), visible(reason)],
+      [locale.t(terms.reason), reasonWords(letter, locale)],
       [locale.t(texts.letterField), visible(field) || locale.t(texts.wholeRecord)],
       [locale.t(texts.letterDevice), receiver ? '' : visible(key)],
       [locale.t(texts.letterReceiver), visible(receiver?.name ?? '')],

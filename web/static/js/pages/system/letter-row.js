@@ -1,5 +1,6 @@
 // @ts-check
 import { find, instantiate, setLongText, setText } from '../../components/dom.js';
+import { reasonWords } from '../../locale/reasons.js';
 import { visible } from '../../locale/visible.js';
 import { terms } from '../../locale/terms.js';
 import { isSendable } from '../../model/dead-letters.js';
@@ -53,7 +54,7 @@ export class LetterRow {
     cells.link.ariaExpanded = String(open);
     setLongText(cells.key, letter.received_by ? '' : visible(letter.key));
     setLongText(cells.field, visible(letter.field) || locale.t(texts.wholeRecord));
-    setLongText(cells.reason, resent ? outcome(resent, locale) : visible(letter.reason));
+    setLongText(cells.reason, resent ? outcome(resent, locale) : reasonWords(letter, locale));
     cells.reason.dataset['result'] = resent?.result ?? '';
     setLongText(cells.source, placeOf(letter));
     setText(cells.size, locale.t(texts.letterBytes, { count: letter.size }));

@@ -1,5 +1,6 @@
 // @ts-check
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
+import { reasonWords } from '../../../locale/reasons.js';
 import { visible } from '../../../locale/visible.js';
 import { readable } from '../../../model/dead-letters.js';
 import { base64Of, laidOut } from '../../../model/sources.js';
@@ -53,7 +54,7 @@ export class RejectList {
     return html`<li>
       <button type="button" class="reject" aria-expanded=${open} @click=${() => this.#turn(this.#open, key)}>
         <span class="reject-head"><time>${locale.timeOrDate(Date.parse(reject.at), clock.now())}</time> <span class="reject-topic">${visible(reject.topic)}</span></span>
-        <span class="reject-reason"><strong>${field}</strong> ${visible(reject.reason)}</span>
+        <span class="reject-reason"><strong>${field}</strong> ${reasonWords(reject, locale)}</span>
       </button>
       ${open ? messageParts(reject, { bytes: this.#bytes.has(key), locale, label: locale.t(texts.rejectPayload, { topic: visible(reject.topic) }), onTurn: () => this.#turn(this.#bytes, key) }) : nothing}
     </li>`;

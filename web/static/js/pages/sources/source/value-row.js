@@ -1,5 +1,6 @@
 // @ts-check
 import { find, instantiate, setLongText } from '../../../components/dom.js';
+import { reasonWords } from '../../../locale/reasons.js';
 import { visible } from '../../../locale/visible.js';
 import { texts } from './texts.js';
 
@@ -58,13 +59,13 @@ function receivedWords({ number, text = '', unit }, { locale }) {
  * @returns {[string, string]}
  */
 export function outcomeWords(topic, value, { locale, plant }) {
-  if (!value) return [visible(topic.problem ?? ''), topic.problem ? 'wrong' : 'none'];
+  if (!value) return [reasonWords({ reason: topic.problem, ...topic.problem_reason }, locale), topic.problem ? 'wrong' : 'none'];
   const { becomes } = value;
   if (becomes && (topic.report || becomes.status)) return [locale.t(texts.becomesStatus, { device: visible(becomes.below ? `${becomes.below}…` : becomes.device_id) }), 'read'];
   if (becomes) return [locale.t(texts.becomesReading, { device: visible(becomes.device_id), value: locale.reading(becomes.value, plant.specs.get(becomes.device_type) ?? madeSpec(becomes)) }), 'read'];
   if (value.note) return [locale.t(texts.noteValue), 'none'];
   if (!value.wrong_field && value.reason === 'no rule matches') return [locale.t(texts.noRule), 'none'];
-  return [visible([value.wrong_field, value.reason].filter(Boolean).join(': ')), value.wrong_field ? 'wrong' : 'none'];
+  return [[visible(value.wrong_field ?? ''), reasonWords(value, locale)].filter(Boolean).join(': '), value.wrong_field ? 'wrong' : 'none'];
 }
 
 /**
