@@ -96,8 +96,10 @@ kafka_train() {
         mkdir -p "$dir/kafka"
         trap 'crash kafka; release_ports; rm -rf "$dir"' EXIT
         kafka_configure "$1"
-        cp -R "$dir/kafka/data" "$dir/formatted"
-        mv "$dir/formatted" "$formatted"
+        if [ ! -d "$formatted" ]; then # mv would move it into the directory that another attempt has made.
+            cp -R "$dir/kafka/data" "$dir/formatted"
+            mv "$dir/formatted" "$formatted"
+        fi
         [ -e "$archive" ] && exit 0
         kafka_java -Xlog:disable "-XX:ArchiveClassesAtExit=$dir/classes"
         # No watchdog ends the broker if this shell is killed.

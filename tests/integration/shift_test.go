@@ -369,7 +369,7 @@ func (l *replayedLog) process(t *testing.T, id int32, records []*kgo.Record) {
 		}
 		record := process.Record{Offset: r.Offset, Appended: r.Timestamp, Key: r.Key, Value: r.Value, RecordKind: kafka.KindOf(r)}
 		if command, err := wire.DecodeCommand(r.Value); record.Kind == iot.KindCommand && err == nil {
-			l.commands[command.ID] = true
+			l.commands[command.Key] = true
 		}
 		batch = append(batch, record)
 	}
