@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,10 +211,13 @@ type sender struct {
 	hang bool
 	sent []string
 	ids  map[string]int
+	// tries is how often it was asked to send.
+	tries int
 }
 
 func (s *sender) Send(ctx context.Context, _ string, m *notify.Message) (string, error) {
 	s.mu.Lock()
+	s.tries++
 	fail, hang := s.fail, s.hang
 	s.mu.Unlock()
 	if hang {
@@ -231,6 +235,15 @@ func (s *sender) Send(ctx context.Context, _ string, m *notify.Message) (string,
 	s.ids[m.ID]++
 	s.sent = append(s.sent, fmt.Sprintf("%s %s", m.Kind, m.Severity()))
 	return "ok", nil
+}
+
+// tried returns how often it was asked to send since the last call.
+func (s *sender) tried() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tries := s.tries
+	s.tries = 0
+	return tries
 }
 
 // taken returns what was sent since the last call.
@@ -266,8 +279,10 @@ func follow(t *testing.T, s *store, l *log, senders map[string]deliver.Sender, d
 	plan.Routes = []notify.Route{route}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
+	var readings atomic.Int64 // As with a real clock, no reading is as early as the one before.
+	now := func() time.Time { return time.Now().Add(time.Duration(readings.Add(1)) * time.Microsecond) }
 	n := deliver.New(deliver.Options{
-		Store: s, Log: l, Planned: deliver.Planned{Plan: plan, Published: []byte("file")}, Follow: decided, Senders: senders, Keep: time.Hour, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Store: s, Log: l, Planned: deliver.Planned{Plan: plan, Published: []byte("file")}, Follow: decided, Senders: senders, Keep: time.Hour, Logger: slog.New(slog.DiscardHandler), Now: now,
 	})
 	go func() { done <- n.Run(ctx) }()
 	return func() {
@@ -309,6 +324,39 @@ func TestCriticalAlertsAreSentWithoutTheDatabase(t *testing.T) {
 		want(t, chat, 2*time.Minute, "[changed critical]")
 		stop()
 	})
+}
+
+// A receiver that fails is tried after pauses that grow up to two minutes, and one that refuses what it gets after a minute, two, and so on.
+func TestAReceiverThatFailsIsPaused(t *testing.T) {
+	for name, test := range map[string]struct {
+		fail        error
+		least, most int
+	}{
+		"failing":  {errors.New("503 Service Unavailable"), 5, 20},
+		"refusing": {notify.Refused(errors.New("400 Bad Request")), 2, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, l, chat := newStore(), &log{}, &sender{fail: test.fail}
+				stop := run(t, s, l, map[string]deliver.Sender{"chat": chat})
+				// Alerts that come and go are messages all the while.
+				for i := range 60 {
+					l.add(fmt.Sprint("device", i), iot.Critical, iot.Raised)
+					time.Sleep(10 * time.Second)
+				}
+				if got := chat.tried(); got < test.least || got > test.most {
+					t.Errorf("got %d tries in 10 minutes, want from %d to %d", got, test.least, test.most)
+				}
+				chat.set(nil, false)
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if chat.taken() == "[]" {
+					t.Error("got nothing sent in the hour after the receiver was back")
+				}
+				stop()
+			})
+		})
+	}
 }
 
 // One of two processes sends; the other takes over. Nothing comes twice under another id.

@@ -313,7 +313,7 @@ func (s *session) step(ctx context.Context) error {
 	}
 	s.prune(ctx, now)
 	if s.caughtUp() {
-		s.queue.dispatch(ctx, now)
+		s.queue.dispatch(ctx)
 	}
 	s.report()
 	return nil

@@ -116,8 +116,10 @@ func (q *queue) merge(id string, now time.Time) Outcome {
 	return Outcome{ID: id, State: notify.Merged, Attempts: d.Attempts, Due: d.Due, Done: now, Text: shortened(text)}
 }
 
-// dispatch starts tries of the channels that are free.
-func (q *queue) dispatch(ctx context.Context, now time.Time) {
+// dispatch starts tries of the channels that are free. It reads the clock itself: by a time that was read before the end of a try is noted, a pause that
+// begins there would seem to come from a clock that was set back since.
+func (q *queue) dispatch(ctx context.Context) {
+	now := q.now()
 	first := make(map[notify.Target]*notify.Delivery)
 	for _, d := range q.pending {
 		if q.busy[d.Channel] != nil || q.paused(d, now) || q.behindAnother(d) {

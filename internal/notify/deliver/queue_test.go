@@ -34,7 +34,7 @@ func notice(id string, severity iot.Severity, at time.Time) notify.Delivery {
 // pass lets the queue work for some time, a step each second, and returns the outcomes.
 func pass(q *queue, d time.Duration) (outcomes []Outcome) {
 	for end := time.Now().Add(d); time.Now().Before(end); {
-		q.dispatch(context.Background(), time.Now())
+		q.dispatch(context.Background())
 		time.Sleep(time.Second)
 		synctest.Wait()
 		outcomes = append(outcomes, q.outcomes()...)
