@@ -18,7 +18,7 @@ import (
 
 // MaintenanceBody is what people decide about maintenance. It is exported for the library.
 type MaintenanceBody struct {
-	DeviceType iot.DeviceType `json:"device_type,omitempty" maxLength:"128" doc:"Devices of every type if absent."`
+	DeviceType iot.DeviceType `json:"device_type,omitempty" minLength:"1" maxLength:"128" doc:"Devices of every type if absent."`
 	RuleScope
 	Except   []RuleScope         `json:"except,omitempty" maxItems:"16" doc:"What is not maintained of what is selected."`
 	Reason   string              `json:"reason,omitempty" doc:"Why, for people: at most 256 bytes. Needed; absent only of what was decided before it was."`
@@ -50,6 +50,9 @@ func (b *MaintenanceBody) rule(name string, now time.Time) (iot.Rule, error) {
 	// It is asked for here alone: what was decided before reasons were needed holds.
 	reason, err := iot.NeededReason("reason", b.Reason, iot.MaxRuleText)
 	if err != nil {
+		return iot.Rule{}, err
+	}
+	if err := checkScopes(&b.RuleScope, b.Except); err != nil {
 		return iot.Rule{}, err
 	}
 	rule := iot.Rule{

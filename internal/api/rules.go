@@ -43,11 +43,12 @@ const (
 	kindThreshold, kindOffline = "threshold", "offline"
 )
 
-// RuleScope selects devices: those that match everything that is given.
+// RuleScope selects devices: those that match everything that is given. What is absent selects every device; what is given and empty is refused,
+// because a program that has found no device would decide about all of them.
 type RuleScope struct {
-	Area    iot.Area          `json:"area,omitempty" doc:"The devices of the area and of all areas below it."`
-	Labels  map[string]string `json:"labels,omitempty" doc:"The labels that a device must have."`
-	Devices []iot.DeviceID    `json:"devices,omitempty" maxItems:"1000" doc:"The ids of devices."`
+	Area    iot.Area          `json:"area,omitempty" minLength:"1" doc:"The devices of the area and of all areas below it. Absent: those of every area."`
+	Labels  map[string]string `json:"labels,omitempty" doc:"The labels that a device must have, at least one. Absent: none is needed."`
+	Devices []iot.DeviceID    `json:"devices,omitempty" maxItems:"1000" doc:"The ids of devices, at least one. Absent: every device."`
 }
 
 // RuleCondition is what values violate.
@@ -110,7 +111,7 @@ func (l *RuleLevels) levels() (levels iot.Levels) {
 
 // RuleBody is what people decide about a rule. It is exported, as RuleScope is, because the library ignores embedded types that are not.
 type RuleBody struct {
-	DeviceType iot.DeviceType `json:"device_type,omitempty" maxLength:"128" doc:"Only stuck, no_data, expression and offline may be for every type."`
+	DeviceType iot.DeviceType `json:"device_type,omitempty" minLength:"1" maxLength:"128" doc:"Only stuck, no_data, expression and offline may be for every type."`
 	RuleScope
 	Except          []RuleScope   `json:"except,omitempty" maxItems:"16" doc:"What the rule does not watch of what it selects."`
 	Condition       RuleCondition `json:"condition"`
@@ -158,9 +159,35 @@ func (s *RuleScope) selector() iot.Selector {
 	return iot.Selector{Area: s.Area, Labels: s.Labels, Devices: s.Devices}
 }
 
+// checkScopes checks that a scope and its exceptions give nothing that is empty. The error is an *iot.InvalidError.
+func checkScopes(scope *RuleScope, except []RuleScope) error {
+	if err := scope.check(""); err != nil {
+		return err
+	}
+	for i := range except {
+		if err := except[i].check(fmt.Sprintf("except[%d].", i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *RuleScope) check(place string) error {
+	switch {
+	case s.Devices != nil && len(s.Devices) == 0:
+		return iot.Invalid(place+"devices", "names no device: name at least one, or leave the key out to select every device")
+	case s.Labels != nil && len(s.Labels) == 0:
+		return iot.Invalid(place+"labels", "names no label: name at least one, or leave the key out to select devices with any labels")
+	}
+	return nil
+}
+
 // rule returns the rule that the body says. The error is an *iot.InvalidError.
 func (b *RuleBody) rule(name string) (iot.Rule, error) {
 	c := &b.Condition
+	if err := checkScopes(&b.RuleScope, b.Except); err != nil {
+		return iot.Rule{}, err
+	}
 	switch {
 	case (c.Kind == kindOffline) != (name == iot.RuleOffline):
 		return iot.Rule{}, iot.Invalid("kind", "the rule %s, and no other, is of the kind %s", iot.RuleOffline, kindOffline)

@@ -37,7 +37,7 @@ type Rule struct {
 	Name string `koanf:"name"`
 	// DeviceType may be empty for a condition that means the same for every type.
 	DeviceType string `koanf:"device_type"`
-	// Area, Labels and Devices select the devices of the type that the rule watches; empty ones select all.
+	// Area, Labels and Devices select the devices of the type that the rule watches; absent ones select all.
 	Area    string            `koanf:"area"`
 	Labels  map[string]string `koanf:"labels"`
 	Devices []string          `koanf:"devices"`

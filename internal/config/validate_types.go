@@ -88,6 +88,10 @@ func (c *checker) rule(key string, r *Rule, taken, known []string) {
 		c.knownType(key+".device_type", r.DeviceType, known)
 	}
 	c.must(len(r.Devices) <= c.builtin.MaxRuleDevices, key+".devices", fmt.Sprintf("%d devices", len(r.Devices)), "at most %d", c.builtin.MaxRuleDevices)
+	c.scope(key, &RuleScope{Area: r.Area, Labels: r.Labels, Devices: r.Devices})
+	for i := range r.Except {
+		c.scope(fmt.Sprintf("%s.except[%d]", key, i), &r.Except[i])
+	}
 	c.oneOf(key+".severity", r.Severity, "info", "warning", "critical")
 	c.must(len(r.Text) <= c.builtin.MaxRuleText, key+".text", fmt.Sprintf("%d bytes", len(r.Text)), "at most %d bytes long", c.builtin.MaxRuleText)
 	c.condition(key, r)
@@ -99,6 +103,12 @@ func (c *checker) rule(key string, r *Rule, taken, known []string) {
 	if field, reason := c.builtin.CheckRule(r); reason != "" {
 		c.add(c.source(key), key+"."+field, "%s", reason)
 	}
+}
+
+// scope checks that no selector is given and empty: it would select every device.
+func (c *checker) scope(key string, s *RuleScope) {
+	c.must(s.Devices == nil || len(s.Devices) > 0, key+".devices", "none", "left out to select every device, or name at least one")
+	c.must(s.Labels == nil || len(s.Labels) > 0, key+".labels", "none", "left out to select devices with any labels, or name at least one")
 }
 
 // condition checks that a rule has one condition, and what belongs to it.
