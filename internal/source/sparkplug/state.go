@@ -38,6 +38,8 @@ type state struct {
 	kept []mqtt.Publication
 	// other is whether another host with the same name is online.
 	other bool
+	// left is whether the host has published that it is offline, after which nothing more is published.
+	left bool
 }
 
 func newState(a *Adapter, c *connection) *state {
@@ -56,17 +58,19 @@ const maxTimestamp = 9_000_000_000_000
 // maxBirths is how many own births are remembered.
 const maxBirths = 1000
 
-// message is the birth or the death certificate of the host.
-func (s *state) message(online bool) *mqtt.Publication {
-	text, err := json.Marshal(hostState{online, s.timestamp})
+// message is the birth certificate of the host, or its will, with the same timestamp.
+func (s *state) message(online bool) *mqtt.Publication { return s.certificate(online, s.timestamp) }
+
+func (s *state) certificate(online bool, timestamp int64) *mqtt.Publication {
+	text, err := json.Marshal(hostState{online, timestamp})
 	if err != nil {
 		panic(err) // A flag and a number.
 	}
 	return &mqtt.Publication{Topic: stateTopic(s.adapter.o.HostID), Payload: text, QoS: 1, Retained: true}
 }
 
-func (s *state) publish(online bool) {
-	if err := s.connection.client.Publish(*s.message(online)); err != nil {
+func (s *state) publish(p *mqtt.Publication) {
+	if err := s.connection.client.Publish(*p); err != nil {
 		s.connection.end(err)
 	}
 }
@@ -97,7 +101,7 @@ func (s *state) tick(now time.Time) {
 		s.connection.end(errGone) // The broker no longer has a state of the other host.
 	case !s.adapter.standby:
 		s.born = true
-		s.publish(true)
+		s.publish(s.message(true))
 		for _, p := range s.kept {
 			if err := s.connection.client.Publish(p); err != nil {
 				s.connection.end(err)
@@ -132,6 +136,7 @@ func (s *state) receive(text []byte) {
 	defer s.mu.Unlock()
 	own := s.adapter.births[received.Timestamp]
 	switch {
+	case s.left:
 	case s.adapter.standby:
 		if s.other = received.Online && !own; !s.other {
 			s.connection.end(errGone)
@@ -143,12 +148,12 @@ func (s *state) receive(text []byte) {
 	case !received.Online:
 		// The death certificate of an earlier connection, or of a host that had the same name, hides that this host is online.
 		if s.born {
-			s.publish(true)
+			s.publish(s.message(true))
 		}
 	case own:
 	case s.born && received.Timestamp > s.timestamp:
 		s.problem() // The host that was there first stays.
-		s.publish(true)
+		s.publish(s.message(true))
 	default:
 		s.problem()
 		s.connection.end(errAnother)
@@ -161,7 +166,8 @@ func (s *state) problem() {
 			"retained message of %s at the broker", s.adapter.o.HostID, stateTopic(s.adapter.o.HostID)))
 }
 
-// leave publishes that the host is offline, before the connection is ended on purpose.
+// leave publishes that the host is offline since now, before the connection is ended on purpose. Edge nodes ignore a death certificate that is
+// older than the birth, so it is not, even if the clock has been set back.
 func (s *state) leave() {
 	if s == nil {
 		return
@@ -169,7 +175,7 @@ func (s *state) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.born {
-		s.publish(false)
-		s.born = false
+		s.publish(s.certificate(false, max(s.connection.session.Now().UnixMilli(), s.timestamp)))
+		s.born, s.left = false, true
 	}
 }
