@@ -246,7 +246,8 @@ func (a *Adapter) send(ctx context.Context, session *source.Session, m *source.M
 	return session.Send(ctx, m)
 }
 
-// rebirth is a request for the births of an edge node.
+// rebirth is a request for the births of an edge node. A command should not have a datatype (tck-id-payloads-metric-datatype-not-req), but this one
+// does: without it, sparkplug-client 3.2.4 takes the value for null, and pysparkplug 0.6.1 cannot decode the request.
 func rebirth(topic string, now time.Time) mqtt.Publication {
 	p := payload.Payload{Timestamp: uint64(now.UnixMilli()), Metrics: []payload.Metric{{
 		Name: []byte("Node Control/Rebirth"), Timestamp: uint64(now.UnixMilli()), Type: payload.Boolean,

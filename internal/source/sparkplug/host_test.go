@@ -277,6 +277,18 @@ func TestTckMessageFlowHidSparkplugStateMessageDelivered(t *testing.T) {
 	if again, _ := observer.nextState(); again != birth {
 		t.Errorf("after another host has published that this one is offline: got %+v, want %+v", again, birth)
 	}
+	future := time.Now().Add(time.Hour).UnixMilli() // Edge nodes ignore the birth after it, so there is a newer one.
+	observer.publish(ownState, fmt.Appendf(nil, `{"online":false,"timestamp":%d}`, future), 1, true)
+	observer.nextState()
+	newer, _ := observer.nextState()
+	for ; !newer.Online; newer, _ = observer.nextState() {
+		if newer.Timestamp != birth.Timestamp { // The will, if the broker has not read DISCONNECT.
+			t.Fatalf("got %+v, want nothing but the will", newer)
+		}
+	}
+	if newer.Timestamp <= future {
+		t.Errorf("got %+v, want a birth that is newer than %d", newer, future)
+	}
 }
 
 // TestTckOperationalBehaviorHostApplicationConnectWill: the broker publishes the will of a host that was killed, with the timestamp of its birth.
@@ -317,8 +329,7 @@ func TestAStateIsNewerThanTheLastOneThoughTheClockIsNot(t *testing.T) {
 	}
 }
 
-// TestOnlyAPrimaryHostPublishesItsState: without primary iotmon receives, but is no host application in the sense of Sparkplug 3.0, which wants
-// all of them to publish their state.
+// TestOnlyAPrimaryHostPublishesItsState: without primary iotmon publishes no state, which Sparkplug 3.0 wants of every host application.
 func TestOnlyAPrimaryHostPublishesItsState(t *testing.T) {
 	t.Parallel()
 	broker := newBroker(t)
@@ -420,6 +431,9 @@ func TestTckOperationalBehaviorDataCommandsNcmdRebirth(t *testing.T) {
 	}
 	recent := func(timestamp uint64) bool { return time.Since(time.UnixMilli(int64(timestamp))).Abs() < time.Minute }
 	m := p.Metrics[0]
+	if m.Type != payload.Boolean {
+		t.Errorf("got type %d, want Boolean: libraries for edge nodes cannot decode the value without it", m.Type)
+	}
 	for _, c := range []struct {
 		ok         bool
 		assertions []string

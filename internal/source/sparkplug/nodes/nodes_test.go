@@ -12,6 +12,8 @@ import (
 	"iotmon/internal/source/sparkplug/payload"
 )
 
+// TestBirthsAndData shows tck-id-payloads-alias-birth-requirement, tck-id-payloads-alias-data-cmd-requirement,
+// tck-id-payloads-metric-datatype-not-req, tck-id-payloads-metric-datatype-req and tck-id-payloads-name-requirement.
 func TestBirthsAndData(t *testing.T) {
 	e, h := newEdge(), newHost(t, Options{})
 	h.receive(e.born()...)
@@ -26,11 +28,12 @@ func TestBirthsAndData(t *testing.T) {
 }
 
 // TestTckPayloadsSequenceNumIncrementing: after 255 comes 0.
+// It shows tck-id-topics-dbirth-seq, tck-id-topics-ddata-seq-num and tck-id-topics-ndata-seq-num.
 func TestTckPayloadsSequenceNumIncrementing(t *testing.T) {
 	e, h := newEdge(), newHost(t, Options{})
 	h.receive(e.born()...)
-	for i := range 600 {
-		h.receive(e.data("press", "temperature", float64(i)))
+	for i := range 300 {
+		h.receive(e.data("press", "temperature", float64(i)), e.data("", "supply", float64(i)), e.deviceBirth("press"))
 	}
 	h.wait(time.Minute)
 	h.wantState(e, iot.ReportedOnline)
@@ -140,6 +143,12 @@ func TestOneRequestIsPending(t *testing.T) {
 	}
 }
 
+// TestTckOperationalBehaviorEdgeNodeTerminationHostActionNdeath shows
+// tck-id-operational-behavior-edge-node-termination-host-action-ndeath-devices-offline,
+// tck-id-operational-behavior-edge-node-termination-host-action-ndeath-devices-tags-stale,
+// tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline,
+// tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-tags-stale, tck-id-payloads-ndeath-seq and
+// tck-id-topics-ndeath-seq.
 func TestTckOperationalBehaviorEdgeNodeTerminationHostActionNdeath(t *testing.T) {
 	e, h := newEdge(), newHost(t, Options{})
 	h.receive(e.born()...)
@@ -147,11 +156,12 @@ func TestTckOperationalBehaviorEdgeNodeTerminationHostActionNdeath(t *testing.T)
 	died := h.now
 	h.receive(e.nodeDeath())
 	h.wantState(e, iot.ReportedOffline) // The node and all its devices.
-	report := h.status["G/N/press/temperature"]
-	if report.Time.Before(died) {
-		t.Errorf("got time %v, want that of the host", report.Time)
+	for _, key := range []string{"G/N/supply", "G/N/press/temperature", "G/N/press/pressure"} {
+		if got := h.status[key].Time; got.Before(died) {
+			t.Errorf("%s: got time %v, want that of the host", key, got)
+		}
 	}
-	before := report.Session
+	before := h.status["G/N/press/temperature"].Session
 	e.bdSeq, e.now = 1, h.now
 	h.receive(e.born()...)
 	h.wantState(e, iot.ReportedOnline)
@@ -161,6 +171,7 @@ func TestTckOperationalBehaviorEdgeNodeTerminationHostActionNdeath(t *testing.T)
 }
 
 // TestTckTopicsNbirthBdseqMatching: the death certificate of an earlier session does not end the present one.
+// It shows tck-id-payloads-ndeath-bdseq.
 func TestTckTopicsNbirthBdseqMatching(t *testing.T) {
 	e, h := newEdge(), newHost(t, Options{})
 	h.receive(e.born()...)
@@ -235,6 +246,7 @@ func TestDeathOvertakesBirth(t *testing.T) {
 	}
 }
 
+// TestDeviceBirthOvertakesNodeBirth shows tck-id-payloads-dbirth-order, tck-id-payloads-ddata-order and tck-id-payloads-ndata-order.
 func TestDeviceBirthOvertakesNodeBirth(t *testing.T) {
 	e, h := newEdge(), newHost(t, Options{})
 	births := e.born()
@@ -273,6 +285,7 @@ func TestBirthWithoutDeath(t *testing.T) {
 	h.wantState(e, iot.ReportedOnline)
 }
 
+// TestTwoNodesOfOneName shows tck-id-intro-edge-node-id-uniqueness and tck-id-topic-structure-namespace-unique-edge-node-descriptor.
 func TestTwoNodesOfOneName(t *testing.T) {
 	a, b, h := newEdge(), newEdge(), newHost(t, Options{})
 	a.bdSeq, b.bdSeq = 7, 40
@@ -291,6 +304,9 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	}
 }
 
+// TestTckOperationalBehaviorEdgeNodeTerminationHostActionDdeath shows
+// tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-offline and
+// tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-tags-stale.
 func TestTckOperationalBehaviorEdgeNodeTerminationHostActionDdeath(t *testing.T) {
 	e, h := newEdge(), newHost(t, Options{})
 	e.devices["oven"] = map[string]float64{"temperature": 300}
@@ -359,6 +375,7 @@ func TestConnectionIsLost(t *testing.T) {
 	h.wantState(dead, iot.ReportedOffline)
 }
 
+// TestRetainedMessages shows tck-id-topics-nbirth-mqtt.
 func TestRetainedMessages(t *testing.T) {
 	e, h := newEdge(), newHost(t, Options{})
 	birth := e.born()[0]
@@ -368,6 +385,9 @@ func TestRetainedMessages(t *testing.T) {
 	h.want("rebirth requests", len(h.rebirths), 1)
 }
 
+// TestHistoryNullsAndQuality shows tck-id-operational-behavior-data-publish-dbirth-values,
+// tck-id-operational-behavior-data-publish-nbirth-values, tck-id-payloads-metric-timestamp-in-UTC, tck-id-payloads-name-birth-data-requirement
+// and tck-id-payloads-propertyset-quality-value-value.
 func TestHistoryNullsAndQuality(t *testing.T) {
 	e, h := newEdge(), newHost(t, Options{})
 	h.receive(e.born()...)
@@ -511,6 +531,8 @@ func TestEndlessNames(t *testing.T) {
 	}
 }
 
+// TestTopics shows tck-id-topic-structure-namespace-device-id-associated-message-types and
+// tck-id-topic-structure-namespace-device-id-non-associated-message-types.
 func TestTopics(t *testing.T) {
 	for _, text := range []string{"", "a", "spBv1.0/G", "spBv1.0/G/NDATA", "spBv1.0/G/NDATA/", "spBv1.0//NDATA/N", "spBv1.0/G/NDATA/N/D", "spBv1.0/G/DDATA/N", "spBv1.0/G/DDATA/N/D/E", "spBv1.0/G/XDATA/N", "spBv1.0/" + strings.Repeat("a", 2000) + "/NDATA/N"} {
 		if got, err := parseTopic(text); err == nil {
@@ -549,6 +571,8 @@ func BenchmarkReceive(b *testing.B) {
 }
 
 // Sparkplug sends a value only when it changes. As long as its edge node lives, its device is not silent.
+// It shows tck-id-operational-behavior-data-publish-dbirth-change, tck-id-operational-behavior-data-publish-nbirth-change and
+// tck-id-principles-rbe-recommended.
 func TestWhatDoesNotChangeIsStillOnline(t *testing.T) {
 	e, h := newEdge(), newHost(t, Options{Heartbeat: 10 * time.Second})
 	h.receive(e.born()...)

@@ -84,6 +84,7 @@ func TestTckPayloadsDatasetColumnNumHeaders(t *testing.T) {
 }
 
 // A cell has one of the basic types. A cell without a value, or with one of another type, is none.
+// It shows tck-id-payloads-dataset-types-value.
 func TestTckPayloadsTemplateDatasetValue(t *testing.T) {
 	_, h := born(t, table(
 		[]payload.Type{payload.Int32, payload.UInt64, payload.Float, payload.Boolean, payload.String, payload.DateTime, payload.Bytes},
@@ -100,6 +101,8 @@ func TestTckPayloadsTemplateDatasetValue(t *testing.T) {
 
 // A definition is no value, whatever message it comes in; an instance in data may have some of the members of its birth, and a member may be an array, a
 // table or another instance.
+// It shows tck-id-payloads-template-definition-is-definition, tck-id-payloads-template-definition-nbirth-only and
+// tck-id-payloads-template-instance-is-definition.
 func TestTckPayloadsTemplateInstanceMembersData(t *testing.T) {
 	template := func(name string, definition bool, members ...payload.Metric) payload.Metric {
 		return payload.Metric{

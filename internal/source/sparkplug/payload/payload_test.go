@@ -175,6 +175,7 @@ func TestPropertiesInAnyOrder(t *testing.T) {
 	}
 }
 
+// TestHostilePayloads shows tck-id-payloads-propertyset-keys-array-size and tck-id-payloads-propertyset-values-array-size.
 func TestHostilePayloads(t *testing.T) {
 	metric := func(field protowire.Number, content []byte) []byte {
 		return appendMessage(nil, payloadMetrics, appendMessage(nil, field, content))
