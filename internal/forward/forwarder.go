@@ -126,6 +126,7 @@ func (f *Forwarder) session(ctx context.Context) (progress bool, err error) {
 		}
 		if len(records) > 0 {
 			progress = true
+			f.status.reads(records)
 			if err := f.forward(ctx, records); err != nil {
 				return true, err
 			}
@@ -167,7 +168,7 @@ func (f *Forwarder) resume(ctx context.Context) error {
 		next[p.ID] = position
 	}
 	f.next, f.unstored = next, true
-	f.status.change(func(s *State) { s.Lost = lost })
+	f.status.resumed(next, lost)
 	f.setLag(partitions)
 	// A log without a stored position would be deleted without asking whether it has been forwarded.
 	return f.store(ctx)
@@ -221,6 +222,9 @@ func (f *Forwarder) watchLag(ctx context.Context) {
 		looking, cancel := context.WithTimeout(ctx, lagInterval)
 		if partitions, err := f.o.Log.Partitions(looking); err == nil {
 			f.setLag(partitions)
+			if deleted, more := f.status.delete(partitions); more {
+				f.o.Logger.Error("the log deletes readings that could not be forwarded: the outage is longer than its retention", "records", deleted)
+			}
 		}
 		cancel()
 	}

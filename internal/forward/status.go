@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -37,6 +38,10 @@ type status struct {
 	state State
 	// oldest is when the oldest record that is being sent was appended; zero for none.
 	oldest time.Time
+	// read is how far each partition was read into memory, and deleted how many records behind that the log has deleted: the reader may still have
+	// some of them in its buffers, so they count as lost only when it has failed.
+	read    map[int32]int64
+	deleted int64
 }
 
 func (s *status) change(change func(*State)) {
@@ -85,6 +90,40 @@ func (s *status) connected(answered bool, problem string, now time.Time) (change
 	return changed
 }
 
+// resumed notes from where on the log is read.
+func (s *status) resumed(next map[int32]Position, lost map[int32]Loss) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Lost, s.deleted = lost, 0
+	s.read = make(map[int32]int64, len(next))
+	for id, position := range next {
+		s.read[id] = position.Next
+	}
+}
+
+// reads notes what was read.
+func (s *status) reads(records []Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range records {
+		s.read[records[i].Partition] = records[i].Offset + 1
+	}
+}
+
+// delete notes what the log has deleted of what was not read yet. It returns how many records these are, and whether they have become more.
+func (s *status) delete(partitions []Partition) (deleted int64, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range partitions {
+		if read, known := s.read[p.ID]; known {
+			deleted += max(p.Start-read, 0)
+		}
+	}
+	more = deleted > s.deleted
+	s.deleted = deleted
+	return deleted, more
+}
+
 // get returns a copy of the state.
 func (s *status) get(now time.Time) State {
 	s.mu.Lock()
@@ -93,6 +132,9 @@ func (s *status) get(now time.Time) State {
 	out.Lost = make(map[int32]Loss, len(s.state.Lost))
 	for id, loss := range s.state.Lost {
 		out.Lost[id] = loss
+	}
+	if s.deleted > 0 && out.Problem != "" {
+		out.Problem += fmt.Sprintf("; meanwhile the log has deleted %d messages that were not forwarded: they are lost", s.deleted)
 	}
 	if !s.oldest.IsZero() {
 		out.Waiting = max(now.Sub(s.oldest), 0)
