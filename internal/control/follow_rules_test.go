@@ -55,6 +55,7 @@ func TestRulesAreFollowed(t *testing.T) {
 		time.Sleep(time.Second)
 		f.SetDevice(iot.Identity{ID: "x"}, &iot.EntryInForce{DeviceEntry: iot.DeviceEntry{Version: 2}})
 		time.Sleep(time.Minute)
+		synctest.Wait() // Sleep alone orders nothing for the race detector.
 		if want := []string{"a 1;b 1;", "b 499;"}; fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
