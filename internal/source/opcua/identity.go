@@ -268,7 +268,7 @@ func refused(certificates []byte, trust, directory string, reason error) error {
 	print := thumbprint(certificates)
 	file := filepath.Join(directory, print+".der")
 	kept := ""
-	if entries, _ := os.ReadDir(directory); len(entries) < maxKept && os.MkdirAll(directory, 0o700) == nil && os.WriteFile(file, leaf(certificates), 0o644) == nil {
+	if keep(file, leaf(certificates)) {
 		kept = "; it is in " + file
 	}
 	subject := ""
@@ -276,6 +276,24 @@ func refused(certificates []byte, trust, directory string, reason error) error {
 		subject = " of " + iot.Quote(certificate.Subject.String())
 	}
 	return fmt.Errorf("the server's certificate%s is not trusted (%w): compare its SHA-1 thumbprint %s with the server's and, if they are the same, put it into %s%s", subject, reason, print, trust, kept)
+}
+
+// keep puts a refused certificate into a file unless it is there, and reports whether it is there. Nobody who copies the file meanwhile gets a part of it.
+func keep(file string, certificate []byte) bool {
+	if _, err := os.Stat(file); err == nil {
+		return true
+	}
+	directory := filepath.Dir(file)
+	if entries, _ := os.ReadDir(directory); len(entries) >= maxKept || os.MkdirAll(directory, 0o700) != nil {
+		return false
+	}
+	temporary, err := os.CreateTemp(directory, ".refused-*")
+	if err != nil {
+		return false
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(certificate)
+	return errors.Join(err, temporary.Chmod(0o644), temporary.Close()) == nil && os.Rename(temporary.Name(), file) == nil
 }
 
 // thumbprint returns the SHA-1 of a certificate in hexadecimal, which is what the tools of OPC UA show.
