@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"iotmon/internal/alert"
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
@@ -158,7 +159,7 @@ type alertEvent struct {
 	SuppressedBy     string `json:"suppressed_by,omitempty" doc:"Who has shelved it, an opaque id, or the name of the maintenance, or the id of the parent that suppresses it; absent in events that an older version has stored."`
 	SuppressedReason string `json:"suppressed_reason,omitempty" doc:"Why a person has decided that; at most 256 bytes."`
 	SuppressedActor  string `json:"suppressed_actor,omitempty" doc:"Who has decided the maintenance: an opaque id; absent if that is not known."`
-	Actor            string `json:"actor,omitempty" doc:"Who: an opaque id; absent if nobody has caused the event."`
+	Actor            string `json:"actor,omitempty" doc:"Who: an opaque id; absent if nobody has caused the event. Of an alert that has followed its rule, or cleared with it: who has decided so."`
 	Comment          string `json:"comment,omitempty"`
 }
 
@@ -189,8 +190,8 @@ func (s *server) listAlertEvents(ctx context.Context, in *alertInput) (*answer[a
 	return &answer[alertEvents]{out}, nil
 }
 
-// nameRuleChanges adds who has changed the rule, and why, to the events by which an alert has followed its rule: the last decision before the event, as far as
-// the database answers.
+// nameRuleChanges adds who has changed, disabled or deleted the rule, and why, to the events by which an alert has followed its rule, as far as the database
+// answers.
 func (s *server) nameRuleChanges(ctx context.Context, id string, events []alertEvent) {
 	if s.o.Rules == nil || !slices.ContainsFunc(events, followsRule) {
 		return
@@ -205,14 +206,57 @@ func (s *server) nameRuleChanges(ctx context.Context, id string, events []alertE
 	}
 	for i := range events {
 		if e := &events[i]; followsRule(*e) {
-			if at := slices.IndexFunc(decided, func(d control.Audit) bool { return !d.Time.After(e.Timestamp.Add(time.Second)) }); at >= 0 {
-				e.Actor, e.Comment = decided[at].Actor, decided[at].Reason
+			if d := s.causeOf(e, &a.Alert, decided); d != nil {
+				e.Actor, e.Comment = d.Actor, d.Reason
 			}
 		}
 	}
 }
 
-// followsRule reports whether an alert has followed a change of its rule by an event.
+// followsRule reports whether an alert has followed a change of its rule by an event, or may have.
 func followsRule(e alertEvent) bool {
-	return e.State == iot.Updated && e.Reason == iot.RuleChanged && e.Actor == ""
+	if e.Actor != "" {
+		return false
+	}
+	return e.Reason == iot.RuleChanged && (e.State == iot.Updated || e.State == iot.Cleared) || e.Reason == iot.NotSelected && e.State == iot.Cleared
+}
+
+// causeOf returns which of the decisions about its rule, newest first, an alert has followed by an event; nil if it is not known. An alert may have cleared
+// because of what was decided about its device as well, so a decision is named only if it explains that by itself.
+func (s *server) causeOf(e *alertEvent, of *iot.Alert, decided []control.Audit) *control.Audit {
+	for i := range decided {
+		d := &decided[i]
+		if d.Time.After(e.Timestamp.Add(time.Second)) {
+			continue
+		}
+		if e.State == iot.Updated {
+			return d
+		}
+		after, err := wire.DecodeRuleEntry(d.After)
+		if err != nil {
+			return nil // Another version of iotmon has written it.
+		}
+		before, err := wire.DecodeRuleEntry(d.Before)
+		known := err == nil
+		switch off := after.Deleted || after.Rule.Disabled; {
+		case off && known && (before.Deleted || before.Rule.Disabled): // The alert has cleared because of an earlier decision.
+			continue
+		case off && e.Reason == iot.NotSelected, !off && known && s.clears(e.Reason, &before.Rule, &after.Rule, of):
+			return d
+		}
+		return nil
+	}
+	return nil
+}
+
+// clears reports whether a change of its rule clears an alert for the reason.
+func (s *server) clears(reason iot.ClearReason, before, after *iot.Rule, of *iot.Alert) bool {
+	if reason == iot.RuleChanged {
+		return before.Kind != after.Kind || before.JudgesBelow() != after.JudgesBelow()
+	}
+	var entry *iot.DeviceEntry
+	if s.o.Entries != nil {
+		entry = s.o.Entries.Device(of.Identity())
+	}
+	return alert.Selects(before, entry, of) && !alert.Selects(after, entry, of)
 }

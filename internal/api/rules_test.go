@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -232,5 +233,57 @@ func TestARuleThatFailsSaysWhere(t *testing.T) {
 	}
 	if got := send(h, "GET", "/api/v1/rules", "").Body.String(); !strings.Contains(got, `"failing_devices":25`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Who has cleared an alert by disabling, deleting or narrowing its rule is said in its story, with the reason; a decision that has not cleared it is not named.
+func TestTheStoryOfAnAlertSaysWhoHasClearedItByItsRule(t *testing.T) {
+	const path = "/api/v1/rules/hot?reason=change%20"
+	narrow := `{"area":"A",` + hotRule[1:]
+	elsewhere := `{"area":"B",` + hotRule[1:]
+	disabled := `{"disabled":true,` + hotRule[1:]
+	below := strings.Replace(hotRule, `"threshold":80`, `"below":true,"threshold":80`, 1)
+	for name, c := range map[string]struct {
+		reason  iot.ClearReason
+		changes []string
+		want    string
+	}{
+		"deleted":                      {iot.NotSelected, []string{hotRule, ""}, "change 1"},
+		"disabled":                     {iot.NotSelected, []string{hotRule, disabled}, "change 1"},
+		"disabled, then changed":       {iot.NotSelected, []string{hotRule, disabled, strings.Replace(disabled, "80", "81", 1)}, "change 1"},
+		"disabled, then deleted":       {iot.NotSelected, []string{hotRule, disabled, ""}, "change 1"},
+		"narrowed":                     {iot.NotSelected, []string{hotRule, elsewhere}, "change 1"},
+		"narrowed, but not away":       {iot.NotSelected, []string{hotRule, narrow}, ""},
+		"another threshold":            {iot.NotSelected, []string{hotRule, strings.Replace(hotRule, "80", "81", 1)}, ""},
+		"the device moved":             {iot.NotSelected, []string{elsewhere, strings.Replace(elsewhere, `"area":"B"`, `"area":"C"`, 1)}, ""},
+		"another side":                 {iot.RuleChanged, []string{hotRule, below}, "change 1"},
+		"another interval of a device": {iot.RuleChanged, []string{hotRule, strings.Replace(hotRule, "80", "81", 1)}, ""},
+	} {
+		r := newRegistry()
+		a := iot.Alert{ID: "a1", Rule: "hot", DeviceID: "d1", DeviceType: iot.Temperature, Location: iot.Location{Building: "A"}, Transition: iot.Cleared, Onset: noon, Time: noon}
+		history := &archive{alerts: []api.ArchivedAlert{{Alert: a}}, events: map[string][]api.AlertEvent{"a1": {
+			{Transition: iot.Raised, State: iot.Unacknowledged, Time: noon.Add(-time.Minute), Value: 90},
+			{Transition: iot.Cleared, State: iot.ReturnedUnacknowledged, Time: noon.Add(time.Millisecond), Value: 90, Reason: c.reason},
+		}}}
+		h := newAPI(t, plant{}, history, r.use)
+		for i, body := range c.changes {
+			headers := []string{"If-Match", "*", "Content-Type", asJSON}
+			method := http.MethodPut
+			switch {
+			case body == "":
+				method = http.MethodDelete
+			case i == 0:
+				headers = headers[2:]
+			}
+			if w := send(h, method, path+strconv.Itoa(i), body, headers...); w.Code >= 300 {
+				t.Fatalf("%s: change %d: got %d %s", name, i, w.Code, w.Body)
+			}
+		}
+		story := get[struct {
+			Items []struct{ Actor, Comment string }
+		}](t, h, "/api/v1/alerts/a1/events")
+		if last := story.Items[1]; last.Comment != c.want || (last.Actor != "") != (c.want != "") || story.Items[0].Actor != "" {
+			t.Errorf("%s: got %+v, want %q", name, story.Items, c.want)
+		}
 	}
 }
