@@ -250,7 +250,12 @@ func (q *queue) failing(d *notify.Delivery) *failing {
 // refused ends a delivery that its receiver has refused for good. The next one is tried at once, because the message may have been the reason. If that
 // is refused, too, the target is one that takes nothing, such as an address that does not exist: it is tried again after a pause, which doubles, and
 // with a message that is refused then those that have waited end as well. What it takes meanwhile, or after somebody has asked, ends that.
+// A refused test says nothing about them: who has asked for it sees what came of it, and alerts do not wait for that.
 func (q *queue) refused(d *notify.Delivery, why error, now time.Time) {
+	if d.Kind == notify.Test {
+		q.end(d, notify.RefusedState, why.Error(), now)
+		return
+	}
 	f := q.failing(d)
 	if f.refusals++; f.refusals == 1 {
 		f.refusedSince = now
