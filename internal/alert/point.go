@@ -67,3 +67,25 @@ func MatchPoint(name string, entry *iot.DeviceEntry, id iot.DeviceID, t iot.Devi
 	}
 	return NoPoint
 }
+
+// PointDevice is the device of a point: of the devices of a machine that were offered so far the one with the highest match, none if several have it.
+type PointDevice struct {
+	device    iot.Device
+	match     PointMatch
+	ambiguous bool
+}
+
+// Offer makes the device that of the point if it matches the name better than those before. entry is as for MatchPoint.
+func (p *PointDevice) Offer(name string, entry *iot.DeviceEntry, d *iot.Device) {
+	switch match := MatchPoint(name, entry, d.ID, d.Type); {
+	case match > p.match:
+		p.device, p.match, p.ambiguous = *d, match, false
+	case match == p.match && match != NoPoint:
+		p.ambiguous = true
+	}
+}
+
+// Device returns the device; false if there is none.
+func (p *PointDevice) Device() (*iot.Device, bool) {
+	return &p.device, p.match != NoPoint && !p.ambiguous
+}

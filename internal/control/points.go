@@ -81,14 +81,7 @@ type partitionMachine struct {
 // machineNow is what is known of a machine: the partitions of the devices that are watched by rules that name points, and the devices of these points by name.
 type machineNow struct {
 	partitions map[int32]bool
-	names      map[string]pointDevice
-}
-
-// pointDevice is the device of a point. Ambiguous means that another one matches as well.
-type pointDevice struct {
-	alert.PointMatch
-	iot.Identity
-	ambiguous bool
+	names      map[string]*alert.PointDevice
 }
 
 // appendedPoints are the points that this process has appended last of a machine to a partition.
@@ -202,12 +195,12 @@ func (p *Points) watch(rules []pointRule, of *presentDevice) {
 		}
 		machine := p.machines[at]
 		if machine == nil {
-			machine = &machineNow{partitions: make(map[int32]bool), names: make(map[string]pointDevice)}
+			machine = &machineNow{partitions: make(map[int32]bool), names: make(map[string]*alert.PointDevice)}
 			p.machines[at] = machine
 		}
 		machine.partitions[of.partition] = true
 		for _, name := range rules[i].points {
-			machine.names[name] = pointDevice{}
+			machine.names[name] = new(alert.PointDevice)
 		}
 	}
 }
@@ -220,14 +213,8 @@ func (p *Points) match(of *presentDevice) {
 	if machine == nil {
 		return
 	}
-	for name, known := range machine.names {
-		switch match := alert.MatchPoint(name, entry, of.ID, of.Type); {
-		case match > known.PointMatch:
-			machine.names[name] = pointDevice{match, of.Identity(), false}
-		case match == known.PointMatch && match != alert.NoPoint:
-			known.ambiguous = true
-			machine.names[name] = known
-		}
+	for name, point := range machine.names {
+		point.Offer(name, entry, &of.Device)
 	}
 }
 
@@ -251,16 +238,16 @@ func (p *Points) wanted() (wanted []MachinePoints) {
 // points returns the points of a machine by the present states of their devices: the first iot.MaxMachinePoints by name.
 func (p *Points) points(of *machineNow) (points iot.Points) {
 	for _, name := range slices.Sorted(maps.Keys(of.names)) {
-		device := of.names[name]
-		if device.PointMatch == alert.NoPoint || device.ambiguous || len(points) == iot.MaxMachinePoints {
+		device, ok := of.names[name].Device()
+		if !ok || len(points) == iot.MaxMachinePoints {
 			continue
 		}
-		state, ok := p.State(device.Identity)
+		state, ok := p.State(device.Identity())
 		if !ok {
 			continue
 		}
 		interval := state.Interval
-		if entry := p.InForce.Device(device.Identity); entry != nil && entry.Interval > 0 {
+		if entry := p.InForce.Device(device.Identity()); entry != nil && entry.Interval > 0 {
 			interval = entry.Interval
 		}
 		point := iot.Point{

@@ -40,13 +40,17 @@ type points struct {
 
 // pointSeries are the values of one point at the steps, math.NaN where it had no good one, and when it had sent last, zero where that is too long ago.
 type pointSeries struct {
-	device iot.Device
-	alert.PointMatch
-	ambiguous bool
+	alert.PointDevice
 
 	values []float64
 	seen   []int64
 	any    bool
+}
+
+// of returns the device of the point; it has one.
+func (s *pointSeries) of() *iot.Device {
+	device, _ := s.Device()
+	return device
 }
 
 // Point implements alert.Points: the point at the beginning of the step in which the reading is.
@@ -117,13 +121,7 @@ func (r *run) matchPoints(p *points, machines map[iot.Machine][]string, d *iot.D
 	peers := alert.PeersOf(entry, d)
 	machine := iot.Machine{Tenant: peers.Tenant, Area: peers.Area}
 	for _, name := range machines[machine] {
-		series := p.series[pointKey{machine, name}]
-		switch match := alert.MatchPoint(name, entry, d.ID, d.Type); {
-		case match > series.PointMatch:
-			series.device, series.PointMatch, series.ambiguous = *d, match, false
-		case match == series.PointMatch && match != alert.NoPoint:
-			series.ambiguous = true
-		}
+		p.series[pointKey{machine, name}].Offer(name, entry, d)
 	}
 }
 
@@ -131,18 +129,18 @@ func (r *run) matchPoints(p *points, machines map[iot.Machine][]string, d *iot.D
 func (r *run) readPoints(p *points) (ok bool, err error) {
 	var series []*pointSeries
 	for _, s := range p.series {
-		if s.PointMatch != alert.NoPoint && !s.ambiguous {
+		if _, ok := s.Device(); ok {
 			steps := int((r.To.Sub(r.From)-1)/p.step) + 1
 			s.values, s.seen = make([]float64, steps), make([]int64, steps)
 			series = append(series, s)
 		}
 	}
-	slices.SortFunc(series, func(a, b *pointSeries) int { return a.device.Identity().Compare(b.device.Identity()) })
+	slices.SortFunc(series, func(a, b *pointSeries) int { return a.of().Identity().Compare(b.of().Identity()) })
 	readings := int64(0)
 	for some := range slices.Chunk(series, chunk) {
 		devices := make([]iot.Device, len(some))
 		for i, s := range some {
-			devices[i] = s.device
+			devices[i] = *s.of()
 		}
 		reader := pointReader{run: r, points: p, series: some, readings: &readings, at: -1}
 		err = r.archive.EachReading(r.ctx, devices, r.From, r.To, reader.visit)
@@ -179,7 +177,7 @@ func (p *pointReader) visit(index int, reading Reading) bool {
 		p.end()
 		p.at, p.last, p.filled = index, Reading{}, 0
 		p.lasts = max(iot.PointLasts, p.step)
-		if entry := p.Entry(p.series[index].device.Identity()); entry != nil {
+		if entry := p.Entry(p.series[index].of().Identity()); entry != nil {
 			p.lasts = max(p.lasts, iot.PointIntervals*entry.Interval)
 		}
 	}
