@@ -20,6 +20,13 @@ type SettingsInForce struct {
 	Position
 }
 
+// LevelInForce is the level of what a partition commits; see process.Checkpoint. It is kept with what is in force because the checkpoint may be
+// lost.
+type LevelInForce struct {
+	Level uint8
+	Position
+}
+
 // EntryInForce is the registry entry of a device, with the areas that the device has belonged to. Of an entry that forgets the device only the version and the areas are kept: readings from before it may
 // have to be read again.
 type EntryInForce struct {

@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"strconv"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/iot"
@@ -24,6 +26,11 @@ func LevelOf(r *kgo.Record) uint8 {
 		headers.Add(r.Headers[i].Key, r.Headers[i].Value)
 	}
 	return headers.Level()
+}
+
+// LevelHeader returns the header that LevelOf reads.
+func LevelHeader(level uint8) kgo.RecordHeader {
+	return kgo.RecordHeader{Key: wire.LevelHeader, Value: strconv.AppendUint(nil, uint64(level), 10)}
 }
 
 // KindHeaders returns the headers of a record of a kind; see wire.AppendKindHeaders.

@@ -39,7 +39,7 @@ func (f *InForce) Share(sharing *iot.EntrySharing) {
 type inForceKey struct {
 	of wire.InForce
 	// rule is the name of a rule, since the offset of settings or limits, alert the id of an alert, command that of a command, peers those of a
-	// reference, machine that of points, device that of anything else; the others are zero.
+	// reference, machine that of points, device that of anything else but a level; the others are zero.
 	rule    string
 	since   int64
 	alert   string
@@ -72,6 +72,8 @@ func (k *inForceKey) append(dst []byte) []byte {
 		return wire.AppendReferenceKey(dst, k.peers)
 	case wire.PointsInForce:
 		return wire.AppendPointsKey(dst, k.machine)
+	case wire.LevelInForce:
+		return wire.AppendLevelKey(dst)
 	default:
 		return wire.AppendInForceKey(dst, k.of, k.device)
 	}
@@ -117,6 +119,10 @@ func DecodeInForce(key, value []byte) (InForce, error) {
 			points, err = wire.DecodePointsInForce(value)
 		}
 		f.Position, f.value = points.Position, &points
+	case wire.LevelInForce:
+		var level iot.LevelInForce
+		level, err = wire.DecodeLevelInForce(value)
+		f.Position, f.value = level.Position, &level
 	default:
 		if f.key.device, err = wire.DecodeDeviceKey(name); err == nil {
 			err = f.decodeOfDevice(value)
@@ -169,7 +175,9 @@ type inForce struct {
 	// points are by the machine, countPoints of them, at most iot.MaxPoints.
 	points      map[iot.Machine]*iot.PointsInForce
 	countPoints int
-	sharing     iot.EntrySharing
+	// level is that of the partition as it is kept, 0 if none is.
+	level   uint8
+	sharing iot.EntrySharing
 	// changed has the keys of everything that was changed, or deleted, since it was published.
 	changed map[inForceKey]bool
 }
@@ -217,6 +225,9 @@ func (p *Partition) RestoreInForce(f InForce) {
 		p.endReferenceAt(value.Until())
 	case *iot.PointsInForce:
 		p.restorePoints(f.key.machine, value)
+	case *iot.LevelInForce:
+		p.inForce.level = value.Level
+		p.level = max(p.level, value.Level) // The checkpoint may be lost.
 	case *iot.Alert:
 		p.inForce.returned.add(value)
 	case *iot.Outcome:
@@ -237,6 +248,14 @@ func (f *inForce) changeReference(peers iot.Peers) {
 // changePoints marks the points of a machine as changed since they were published.
 func (f *inForce) changePoints(machine iot.Machine) {
 	f.changed[inForceKey{of: wire.PointsInForce, machine: machine}] = true
+}
+
+// keepLevel keeps the level of the partition with what is in force if it has grown. The first one needs no record: a partition without one has it.
+func (p *Partition) keepLevel() {
+	if p.level > max(p.inForce.level, levelStates) {
+		p.inForce.level = p.level
+		p.inForce.changed[inForceKey{of: wire.LevelInForce}] = true
+	}
 }
 
 // changeReturned marks an alert that has cleared as changed since it was published.
@@ -324,6 +343,8 @@ func (f *inForce) append(dst []byte, key *inForceKey, at iot.Position) []byte {
 			points.Position = at
 			return wire.AppendPointsInForce(dst, points)
 		}
+	case wire.LevelInForce:
+		return wire.AppendLevelInForce(dst, &iot.LevelInForce{Level: f.level, Position: at})
 	case wire.ReturnedInForce:
 		if cleared := f.returned.find(key.alert); cleared != nil { // Its position is that of the event.
 			return wire.AppendAlert(dst, cleared)

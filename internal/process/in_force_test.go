@@ -27,6 +27,7 @@ func TestWhatIsInForceIsDecodedUnderItsKey(t *testing.T) {
 		}),
 		string(wire.AppendInForceKey(nil, wire.ShelvedInForce, device)):  wire.AppendShelvedInForce(nil, &iot.ShelvedInForce{Position: position}),
 		string(wire.AppendInForceKey(nil, wire.CommentsInForce, device)): wire.AppendCommentsInForce(nil, &iot.CommentsInForce{Position: position}),
+		string(wire.AppendLevelKey(nil)):                                 wire.AppendLevelInForce(nil, &iot.LevelInForce{Level: 8, Position: position}),
 	}
 	for key, value := range records {
 		got, err := process.DecodeInForce([]byte(key), value)
@@ -42,6 +43,7 @@ func TestWhatIsInForceIsDecodedUnderItsKey(t *testing.T) {
 		string(wire.AppendSettingsKey(nil, 8)):      records[settings],
 		"settings\x1f09":                            records[settings],
 		rule:                                        []byte("{"),
+		string(wire.AppendLevelKey(nil)):            []byte(`{"level":0}`),
 		"device\x1fa\x1fb\x1fc":                     records[string(wire.AppendInForceKey(nil, wire.EntryInForce, device))],
 	} {
 		if got, err := process.DecodeInForce([]byte(key), value); err == nil {

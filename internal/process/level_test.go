@@ -9,6 +9,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/process"
+	"iotmon/internal/wire"
 )
 
 func TestACheckpointOfANewerVersionIsRefused(t *testing.T) {
@@ -92,4 +93,45 @@ func TestRulesOfLaterKindsWaitForTheirLevel(t *testing.T) {
 			t.Errorf("%s: got %d rules to append after it, want all", rule.Name, len(p.OutdatedRules()))
 		}
 	}
+}
+
+// The level is kept with what is in force, so that it is known without the checkpoint, whether a new partition begins with it or a record has enabled it.
+// Otherwise comments that are said with a second acknowledgement would be lost after the commits of the group, until an operator finishes the upgrade again.
+func TestTheLevelIsKnownWithoutTheCheckpoint(t *testing.T) {
+	var j journal
+	j.reading(1, "a", 1, 20)
+	if got := restoredLevel(t, onePass(t, j), process.Checkpoint{Level: 1}); got != process.MaxLevel {
+		t.Errorf("a new partition: got level %d without its checkpoint, want %d", got, process.MaxLevel)
+	}
+
+	out, p := owned(t, options(t), j, process.Checkpoint{Level: 1}, newRecorder())
+	if value := out.inForce[string(wire.AppendLevelKey(nil))]; value != nil {
+		t.Errorf("got %s kept at the first level, want nothing: older programs share the partition", value)
+	}
+	j.kind(2, iot.RecordKind{Kind: iot.KindLevel, Level: process.MaxLevel - 1, Deciding: true}, "")
+	out, p = owned(t, options(t), j, p.Checkpoint(), out)
+	if got := restoredLevel(t, out, process.Checkpoint{Level: 1}); got != process.MaxLevel-1 {
+		t.Errorf("an enabled level: got level %d without its checkpoint, want %d", got, process.MaxLevel-1)
+	}
+	// What is kept may be older than the checkpoint.
+	if got := restoredLevel(t, out, process.Checkpoint{Level: process.MaxLevel}); got != process.MaxLevel {
+		t.Errorf("got level %d, want that of the checkpoint", got)
+	}
+}
+
+// restoredLevel returns the level of a partition that goes on from a checkpoint and what was in force.
+func restoredLevel(t *testing.T, out *recorder, from process.Checkpoint) uint8 {
+	t.Helper()
+	p := process.New(options(t), 3, from, false)
+	for key, value := range out.inForce {
+		if value == nil {
+			continue
+		}
+		f, err := process.DecodeInForce([]byte(key), value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.RestoreInForce(f)
+	}
+	return p.Checkpoint().Level
 }

@@ -216,6 +216,7 @@ func (p *Partition) process(rec *Record, out Output) {
 		err = p.applyRule(rec, out)
 	case kind == iot.KindLevel:
 		p.level = max(p.level, rec.Level)
+		p.keepLevel()
 	case kind == iot.KindDevice:
 		err = p.processDevice(rec, out)
 	case kind == iot.KindCommand:

@@ -293,7 +293,7 @@ func TestAForgottenEntryStaysForgotten(t *testing.T) {
 	}
 	for key, value := range out.inForce {
 		of, _, _ := wire.SplitInForceKey([]byte(key))
-		if known := []wire.InForce{wire.EntryInForce, wire.RuleInForce, wire.SettingsInForce, wire.LimitsInForce}; value != nil && !slices.Contains(known, of) {
+		if known := []wire.InForce{wire.EntryInForce, wire.RuleInForce, wire.SettingsInForce, wire.LimitsInForce, wire.LevelInForce}; value != nil && !slices.Contains(known, of) {
 			t.Errorf("got %s in force under %q, want nothing else of the device", value, key)
 		}
 	}

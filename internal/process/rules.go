@@ -22,6 +22,7 @@ func (p *Partition) begin(out Output) {
 	}
 	p.beginLimits()
 	p.beginLengths()
+	p.keepLevel()
 	if p.Alone || p.inForce.ruleRevision() == 0 {
 		entries := p.configured()
 		if needed := levelOf(entries); needed < LevelStatistics || p.level >= needed {

@@ -81,6 +81,9 @@ func (r *recorder) rulesInForce(t fatal) (list []string) {
 // owned processes a log, or the rest of it, with the given options and returns the outputs with those before.
 func owned(t fatal, opts *process.Options, j journal, from process.Checkpoint, before *recorder) (*recorder, *process.Partition) {
 	t.Helper()
+	if from.Level == 0 { // As in a new partition: without a level, a checkpoint in a commit is one of the first.
+		from.Level = process.MaxLevel
+	}
 	p := restore(t, opts, from, before)
 	out := newRecorder()
 	out.append(before)

@@ -102,6 +102,12 @@ var forms = []form{
 			return iot.PointsInForce{Points: goldenPoints(), Position: goldenAlert().Position}
 		},
 		func() iot.PointsInForce { return iot.PointsInForce{Points: largestPoints(), Position: lastPosition} }),
+	formOf("in_force_level", wire.MaxMessage, wire.AppendLevelInForce, wire.DecodeLevelInForce,
+		func(t *rapid.T) iot.LevelInForce {
+			return iot.LevelInForce{Level: rapid.Uint8Min(1).Draw(t, "level"), Position: drawPosition(t)}
+		},
+		func() iot.LevelInForce { return iot.LevelInForce{Level: 8, Position: goldenAlert().Position} },
+		func() iot.LevelInForce { return iot.LevelInForce{Level: math.MaxUint8, Position: lastPosition} }),
 }
 
 var lastPosition = iot.Position{Partition: math.MaxInt32, Epoch: math.MaxInt32, Offset: math.MaxInt64}
@@ -238,6 +244,7 @@ func TestKeysOfPartitionState(t *testing.T) {
 		{wire.AppendReferenceKey(nil, iot.Peers{Area: "hall/line", Type: "pump"}), "reference\x1f\x1fpump\x1fhall/line", wire.ReferenceInForce, "\x1fpump\x1fhall/line", iot.Identity{}},
 		{wire.AppendPointsKey(nil, iot.Machine{Tenant: "acme", Area: "hall/line"}), "points\x1facme\x1fhall/line", wire.PointsInForce, "acme\x1fhall/line", iot.Identity{}},
 		{wire.AppendReturnedKey(nil, "0123"), "returned\x1f0123", wire.ReturnedInForce, "0123", iot.Identity{}},
+		{wire.AppendLevelKey(nil), "level\x1f", wire.LevelInForce, "", iot.Identity{}},
 	} {
 		of, rest, ok := wire.SplitInForceKey(test.key)
 		if string(test.key) != test.want || of != test.of || string(rest) != test.rest || !ok {
@@ -250,7 +257,7 @@ func TestKeysOfPartitionState(t *testing.T) {
 			t.Errorf("%q: got device %+v, %v, want %+v", rest, device, err, test.identity)
 		}
 	}
-	for _, key := range []string{"", "rule", "rule\x1f", "\x1fx", "calendar\x1fx", "device_001"} {
+	for _, key := range []string{"", "rule", "rule\x1f", "\x1fx", "calendar\x1fx", "device_001", "level\x1fx"} {
 		if of, rest, ok := wire.SplitInForceKey([]byte(key)); ok {
 			t.Errorf("%q: got %q and %q, want it refused", key, of, rest)
 		}
@@ -315,6 +322,7 @@ func FuzzDecodeReferenceInForce(f *testing.F) {
 
 func FuzzDecodePoints(f *testing.F)        { fuzzForm(f, "points") }
 func FuzzDecodePointsInForce(f *testing.F) { fuzzForm(f, "in_force_points") }
+func FuzzDecodeLevelInForce(f *testing.F)  { fuzzForm(f, "in_force_level") }
 
 func FuzzDecodeMachineKey(f *testing.F) {
 	for _, machine := range []iot.Machine{{Area: "hall"}, {Tenant: "acme", Area: "hall/line 2"}} {

@@ -37,6 +37,8 @@ const (
 	ReferenceInForce InForce = "reference"
 	// PointsInForce holds an iot.PointsInForce, under the key of the machine.
 	PointsInForce InForce = "points"
+	// LevelInForce holds an iot.LevelInForce, of the partition.
+	LevelInForce InForce = "level"
 )
 
 // separator separates the parts of a key. No id, tenant or rule name can contain it, because it is a control character.
@@ -95,6 +97,9 @@ func AppendOutcomeKey(dst []byte, command string) []byte {
 	return append(appendKeyOf(dst, OutcomeInForce), command...)
 }
 
+// AppendLevelKey appends the key under which the level of a partition is kept in partition-state.
+func AppendLevelKey(dst []byte) []byte { return appendKeyOf(dst, LevelInForce) }
+
 // AppendInForceKey appends the key under which something of a device is kept in partition-state.
 func AppendInForceKey(dst []byte, of InForce, device iot.Identity) []byte {
 	return AppendDeviceKey(appendKeyOf(dst, of), device)
@@ -103,13 +108,15 @@ func AppendInForceKey(dst []byte, of InForce, device iot.Identity) []byte {
 func appendKeyOf(dst []byte, of InForce) []byte { return append(append(dst, of...), separator) }
 
 // SplitInForceKey returns what a record of partition-state with this key holds, and the rest of the key: the rule's name, the
-// offset, the device's key, that of the peers or of the machine, or the id of the alert or the command. It returns false for a key that none of the functions above wrote.
+// offset, the device's key, that of the peers or of the machine, or the id of the alert or the command; of a level it is empty. It returns false for a key that none of the functions above wrote.
 func SplitInForceKey(key []byte) (of InForce, name []byte, ok bool) {
 	kind, name, _ := bytes.Cut(key, []byte{separator})
 	switch of = InForce(kind); of {
 	case RuleInForce, SettingsInForce, LimitsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce, OutageInForce, OutcomeInForce, ReferenceInForce,
 		PointsInForce:
 		return of, name, len(name) > 0
+	case LevelInForce:
+		return of, name, len(name) == 0
 	}
 	return "", nil, false
 }
@@ -302,4 +309,26 @@ func DecodeOutcome(data []byte) (iot.Outcome, error) {
 		return iot.Outcome{}, err
 	}
 	return o, nil
+}
+
+type levelInForce struct {
+	Level uint8 `json:"level"`
+	iot.Position
+}
+
+// AppendLevelInForce appends the JSON of the level of a partition.
+func AppendLevelInForce(dst []byte, l *iot.LevelInForce) []byte {
+	return appendJSON(dst, levelInForce{l.Level, l.Position})
+}
+
+// DecodeLevelInForce decodes what AppendLevelInForce wrote. The error is an *iot.InvalidError.
+func DecodeLevelInForce(data []byte) (iot.LevelInForce, error) {
+	var m levelInForce
+	if err := decodeObject(data, MaxMessage, &m); err != nil {
+		return iot.LevelInForce{}, err
+	}
+	if m.Level == 0 {
+		return iot.LevelInForce{}, iot.Invalid("level", "must be at least 1")
+	}
+	return iot.LevelInForce{Level: m.Level, Position: m.Position}, nil
 }

@@ -56,6 +56,10 @@ func TestARestoreFoldsWhatIsInForceByPosition(t *testing.T) {
 	write(kgo.TryCommit, func() { put("newer", 6); remove("gone", 6); remove("again", 6); put("again", 7) })
 	write(kgo.TryCommit, func() { put("outdated", 6); remove("outdated", 6) }) // By a processor that had lost the partition.
 	write(kgo.TryCommit, func() { put("kept", 9); remove("newer", 9) })        // These do not fit.
+	write(kgo.TryCommit, func() {
+		level := iot.LevelInForce{Level: 3, Position: iot.Position{Partition: 1, Offset: 5}}
+		out.InForce(wire.AppendLevelKey(nil), wire.AppendLevelInForce(nil, &level), level.Position)
+	})
 	key, value, _ := ruleAt("kept", 8)
 	foreign := &kgo.Record{Topic: c.Topics.InForce, Partition: 1, Key: key, Value: append([]byte(`{"a":1,`), value[1:]...)}
 	other := &kgo.Record{Topic: c.Topics.InForce, Partition: 1, Key: []byte("calendar\x1fx"), Value: value}
@@ -73,7 +77,7 @@ func TestARestoreFoldsWhatIsInForceByPosition(t *testing.T) {
 		got[string(name)] = value.Offset
 	}
 	// Unknown members are no error, so that a newer program may add some: the record at 8 is a rule.
-	want := map[string]int64{"kept": 8, "newer": 6, "again": 7, "outdated": 7}
+	want := map[string]int64{"kept": 8, "newer": 6, "again": 7, "outdated": 7, "": 5}
 	if !maps.Equal(got, want) || len(read[0]) != 0 {
 		t.Errorf("got %v and %v, want %v and nothing", got, read[0], want)
 	}

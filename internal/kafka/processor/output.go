@@ -97,11 +97,17 @@ func (o *output) Forget(device iot.Identity, at iot.Position) {
 	})
 }
 
-// InForce implements process.Output. Without a value it writes a tombstone.
+// InForce implements process.Output. Without a value it writes a tombstone. A program that does not know the level of the partition reads that of
+// its record's header, and leaves the partition to others.
 func (o *output) InForce(key, value []byte, at iot.Position) {
 	r := &kgo.Record{Topic: o.writer.topics.InForce, Partition: o.partition, Key: bytes.Clone(key), Value: bytes.Clone(value)}
-	if value == nil {
+	switch of, _, _ := wire.SplitInForceKey(key); {
+	case value == nil:
 		r.Headers = []kgo.RecordHeader{positionHeader(at)}
+	case of == wire.LevelInForce:
+		if l, err := wire.DecodeLevelInForce(value); err == nil {
+			r.Headers = []kgo.RecordHeader{kafka.LevelHeader(l.Level)}
+		}
 	}
 	o.writer.write(o.partition, r)
 }

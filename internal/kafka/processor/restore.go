@@ -159,8 +159,8 @@ func (s *session) rebuild(ctx context.Context, id int32, log logContents, commit
 	return partition, nil
 }
 
-// level returns the level at which a partition goes on. One without a checkpoint gets the lowest level of the group's others, because
-// older members may share the group. In a new group it is 0, the newest.
+// level returns the level at which a partition goes on, unless a higher one is kept with what is in force. One without a checkpoint gets the
+// lowest level of the group's others, because older members may share the group. In a new group it is 0, the newest.
 func (s *session) level(ctx context.Context, k *known, log logContents) (uint8, error) {
 	if checkpoint, ours := k.checkpoint(); ours {
 		return checkpoint.Level, nil

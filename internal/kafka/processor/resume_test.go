@@ -163,7 +163,7 @@ func (c *expected) awaitCorrect(when string) {
 }
 
 // After a group's offsets were deleted or changed, processing goes on, and every window with missing readings is marked for
-// recomputation.
+// recomputation. The level is that of before: no older program has joined because commits are lost.
 func TestLostAndForeignCommitsAreNoted(t *testing.T) {
 	commit := func(l *testLog, at func(partition int32) int64, metadata string) {
 		l.T.Helper()
@@ -236,6 +236,7 @@ func TestLostAndForeignCommitsAreNoted(t *testing.T) {
 			l.startProcessor(&stepMetrics{})
 			c.postAll(time.Now())
 			c.awaitCorrect(name)
+			l.mustCommitLevel(process.MaxLevel)
 		})
 	}
 }
@@ -273,5 +274,20 @@ func (l *testLog) awaitCommit() {
 			behind = behind || end.Offset > 0 && (err != nil || at.At < 0 || c.Position < end.Offset)
 		})
 		return !behind
+	})
+}
+
+// mustCommitLevel fails the test if the group has committed a checkpoint of another level.
+func (l *testLog) mustCommitLevel(want uint8) {
+	l.T.Helper()
+	l.awaitCommit()
+	committed, err := kadm.NewClient(l.Client).FetchOffsetsForTopics(l.T.Context(), "test", l.Topics.Readings)
+	if err != nil {
+		l.T.Fatal(err)
+	}
+	committed.Each(func(at kadm.OffsetResponse) {
+		if c, err := process.ParseCheckpoint(at.At, at.Metadata); at.At >= 0 && (err != nil || c.Level != want) {
+			l.T.Errorf("partition %d: the checkpoint is of level %d, %v, want %d", at.Partition, c.Level, err, want)
+		}
 	})
 }
