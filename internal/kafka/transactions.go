@@ -20,13 +20,16 @@ const decisionsTransaction = "iotmon-settings-"
 // appendTimeout limits AppendDecisions.
 const appendTimeout = 10 * time.Second
 
+// abortTimeout limits abort, and so how much longer than its context AppendDecisions may take.
+const abortTimeout = 3 * time.Second
+
 // NewTransactionID returns a transactional id for one processor session of the group. An id is never used twice: after a kill -9 the
 // embedded broker drops the open transaction correctly only if its id is never used again.
 func NewTransactionID(group string) string { return group + "-" + uuid.NewString() }
 
 // AppendDecisions appends records, each to its Partition, in one transaction: settings, rules and other records that are valid in all
-// partitions or in none. It calls records once, with the client of the transaction. It gives up after 10 s. After an error the
-// transaction may have been committed nevertheless.
+// partitions or in none. It calls records once, with the client of the transaction. It gives up after 10 s, and then aborts
+// the transaction. After an error it may have been committed nevertheless.
 func AppendDecisions(ctx context.Context, dial Dial, records func(context.Context, *kgo.Client) ([]*kgo.Record, error)) (kgo.ProduceResults, error) {
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
@@ -47,17 +50,26 @@ func AppendDecisions(ctx context.Context, dial Dial, records func(context.Contex
 	if err := client.BeginTransaction(); err != nil {
 		return nil, fmt.Errorf("begin transaction: %w", err)
 	}
-	end := kgo.TryCommit
 	results := client.ProduceSync(ctx, appended...)
-	err = results.FirstErr()
-	if err != nil {
-		err = fmt.Errorf("append to %s: %w", appended[0].Topic, err)
-		end = kgo.TryAbort
+	if err := results.FirstErr(); err != nil {
+		abort(ctx, client)
+		return results, fmt.Errorf("append to %s: %w", appended[0].Topic, err)
 	}
-	if endErr := client.EndTransaction(ctx, end); err == nil && endErr != nil {
-		err = fmt.Errorf("end transaction: %w", endErr)
+	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		abort(ctx, client)
+		return results, fmt.Errorf("end transaction: %w", err)
 	}
-	return results, err
+	return results, nil
+}
+
+// abort aborts the client's transaction, even if ctx has ended: readings behind it would wait for its timeout. One that has been committed without an
+// answer stays committed.
+func abort(ctx context.Context, client *kgo.Client) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	if client.AbortBufferedRecords(ctx) == nil {
+		_ = client.EndTransaction(ctx, kgo.TryAbort) // If it fails, the broker aborts after its timeout.
+	}
 }
 
 // isOwnTransaction reports whether an id was returned by NewTransactionID for the group, or is one of AppendDecisions.
