@@ -95,7 +95,7 @@ func (cs *changeSets) compose(key changeKey) *changeSet {
 func (cs *changeSets) alerts(key changeKey) []*message {
 	var matching []numberedAlert
 	for _, a := range cs.feed.alertsAfter(key.seen) {
-		if key.filter.alert(&a.event) {
+		if key.filter.event(&a.event) {
 			matching = append(matching, a)
 		}
 	}

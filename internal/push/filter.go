@@ -59,7 +59,13 @@ func setOf[T comparable](list []T) map[T]struct{} {
 	return set
 }
 
-// alert reports whether the filter lets an alert event through.
-func (f *filter) alert(a *iot.Alert) bool {
+// present reports whether the filter lets an alert through as its last event says that it is.
+func (f *filter) present(a *iot.Alert) bool {
 	return a.Severity.Rank() >= f.minSeverity && f.Alert(a)
+}
+
+// event reports whether the filter lets an event of an alert through. One that says that the alert follows its changed rule goes to everybody whom
+// the alert may have concerned before: its severity may have fallen.
+func (f *filter) event(a *iot.Alert) bool {
+	return f.present(a) || a.Transition == iot.Updated && f.Alert(a)
 }

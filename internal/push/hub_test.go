@@ -293,6 +293,27 @@ func TestWhatHappenedBeforeTheStartIsNoNews(t *testing.T) {
 	}
 }
 
+// Who wants critical alerts only must not go on showing one whose rule was made a warning.
+func TestWhoSawAnAlertIsSentThatItIsLessSevere(t *testing.T) {
+	p := build(t, nil)
+	p.Apply(view.Batch{Alerts: []iot.Alert{p.Alarm(1, iot.Temperature, "A", iot.Critical, iot.Raised)}})
+	v := p.connect(url.Values{"filter": {`{"type":"filter","min_severity":"critical"}`}})
+	v.readUntil(func(m *received) bool { return len(m.Alerts) == 1 && m.Alerts[0].Severity == iot.Critical })
+	p.Apply(view.Batch{Alerts: []iot.Alert{p.Alarm(1, iot.Temperature, "A", iot.Warning, iot.Updated)}})
+	v.readUntil(func(m *received) bool { return len(m.Alerts) == 1 && m.Alerts[0].Severity == iot.Warning })
+
+	later := p.connect(url.Values{"filter": {`{"type":"filter","min_severity":"critical"}`}})
+	p.Apply(view.Batch{Alerts: []iot.Alert{p.Alarm(2, iot.Temperature, "A", iot.Critical, iot.Raised)}})
+	later.readUntil(func(m *received) bool {
+		for _, a := range m.Alerts {
+			if a.Severity != iot.Critical {
+				t.Errorf("got %+v, want only what is critical now", a)
+			}
+		}
+		return len(m.Alerts) > 0
+	})
+}
+
 func TestMoreThanAllCanBeSentArrivesNewestFirstAndComplete(t *testing.T) {
 	p := build(t, func(o *HubOptions) { o.Limits.BytesPerSecond = 1 })
 	v := p.enter(isSnapshot(wire.TypeDeviceStatus))

@@ -82,7 +82,7 @@ func (ss *snapshots) alerts(f *filter, b *backfill) []*message {
 			b.next = a.Number
 			return []*message{ss.encoder.alerts(events, ss.feed.next(), true)}
 		}
-		if _, twice := sent[a.Last.ID]; !twice && f.alert(&a.Last) {
+		if _, twice := sent[a.Last.ID]; !twice && f.present(&a.Last) {
 			events = append(events, &a.Last)
 		}
 	}
