@@ -78,13 +78,13 @@ export function showCalendars(element, { calendars, decidable = false }, session
     render(html`<p class="empty">${locale.t(texts.calendarsNone)}</p>`, element);
     return;
   }
-  const at = (/** @type {number} */ time) => locale.timeOrDate(time, now);
   // The turns of 50 calendars for two weeks are thousands: they are drawn once somebody opens them.
   const show = () => showCalendars(element, { calendars, decidable }, session, slices);
   const open = new Set([...element.querySelectorAll('details[open]')].map((details) => details.getAttribute('data-calendar')));
   const isOpen = (/** @type {string} */ name) => open.has(name);
   slices.show(calendars.length, (count) => render(html`<ul class="calendars">${calendars.slice(0, count).map(({ name, decided_by: from, time_zone: zone, next, version }) => {
     const [present, ...later] = turnsFrom(next, now);
+    const at = (/** @type {number} */ time) => locale.planned(time, zone);
     return html`<li><h3>${visible(name)}</h3> <span class="soft">${locale.t(texts.calendarZone, { zone: visible(zone) })} · ${from === 'people' ? locale.t(texts.decidedVersion, { version: String(version) }) : locale.t(texts.calendarConfigured)}</span>
       ${decidable ? html`<a class="link calendar-edit" aria-label=${locale.t(texts.calendarEditOf, { name: visible(name) })} href=${session.href(calendarPath(name))}>${locale.t(texts.calendarEdit)}</a>` : nothing}
       ${present ? html`<p class="on-call">${later.length > 0 ? locale.t(texts.onCallNow, { who: listed(present.channels, locale), time: at(present.until) })
