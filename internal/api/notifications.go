@@ -67,7 +67,7 @@ type delivery struct {
 	Recipient string          `json:"recipient,omitempty" doc:"To whom, if the channel has recipients."`
 	Kind      notify.Kind     `json:"kind" enum:"raised,changed,repeated,escalated,over,digest,test,from_memory" doc:"Why it is sent."`
 	Severity  string          `json:"severity" doc:"That of its most urgent alert."`
-	State     notify.State    `json:"state" enum:"pending,sent,failed,refused,merged" doc:"pending: it is tried until it is sent. failed: given up after a day. refused: for good; if attempts is 0 it was not tried, because the receiver had refused those before. merged: a digest has been sent instead."`
+	State     notify.State    `json:"state" enum:"pending,sent,failed,refused,merged" doc:"pending: it is tried until it is sent. failed: given up after a day. refused: for good, a critical one after an hour of tries; if attempts is 0 it was not tried, because the receiver had refused those before. merged: a later message, mostly a digest, has been sent instead."`
 	Created   time.Time       `json:"created" doc:"When it was decided."`
 	Due       time.Time       `json:"due" doc:"When it is or was tried next."`
 	Done      *time.Time      `json:"done,omitempty" doc:"When it was sent or given up."`

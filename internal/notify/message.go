@@ -115,7 +115,7 @@ const (
 	Failed State = "failed"
 	// RefusedState means that the receiver has refused the message for good or, if it was not tried, others before it.
 	RefusedState State = "refused"
-	// Merged means that a digest has been sent instead.
+	// Merged means that a digest, or a later message about the same alerts, has been sent instead.
 	Merged State = "merged"
 )
 

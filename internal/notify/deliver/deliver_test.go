@@ -326,6 +326,32 @@ func TestCriticalAlertsAreSentWithoutTheDatabase(t *testing.T) {
 	})
 }
 
+// A receiver that refuses what is sent from memory may be a proxy that does: it is tried again, but not stormed.
+func TestWhatIsRefusedFromMemoryIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l, chat := newStore(), &log{}, &sender{}
+		stop := run(t, s, l, map[string]deliver.Sender{"chat": chat})
+		want(t, chat, 10*time.Second, "[]")
+		s.setAway(true)
+		l.add("a", iot.Critical, iot.Raised)
+		chat.set(notify.Refused(errors.New("400 Bad Request")), false)
+		for i := range 50 {
+			l.add(fmt.Sprint("device", i), iot.Critical, iot.Raised)
+			time.Sleep(12 * time.Second)
+		}
+		if got := chat.tried(); got > 10*6*2 {
+			t.Errorf("got %d tries in 10 minutes, want at most 12 a minute", got)
+		}
+		chat.set(nil, false)
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if got := len(chat.ids); got < 40 {
+			t.Errorf("got %d messages once the receiver takes them, want those of 51 alerts", got)
+		}
+		stop()
+	})
+}
+
 // A receiver that fails is tried after pauses that grow up to two minutes, and one that refuses what it gets after a minute, two, and so on.
 func TestAReceiverThatFailsIsPaused(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -17,6 +17,8 @@ const (
 	// left out: those alerts are notified once the database is back.
 	maxNotified = 100_000
 	maxUnsent   = 200
+	// mostFailures is how many messages are tried in a round at a target that takes none of them.
+	mostFailures = 2
 )
 
 // watchDatabase sends critical alerts from memory while the database is away for longer than withoutDatabase, if no other process was the one that
@@ -73,7 +75,8 @@ func (n *Notifier) sendFromMemory(ctx context.Context) error {
 			n.offered[id] = true
 		}
 	}
-	if len(unsent) == 0 { // Else everybody is notified again once the database is back: twice is better than not at all.
+	n.lost = n.lost || len(unsent) > maxUnsent
+	if len(unsent) == 0 && !n.lost { // Else everybody is notified again once the database is back: twice is better than not at all.
 		maps.Copy(n.notified, n.offered)
 	}
 	n.unsent = unsent[max(len(unsent)-maxUnsent, 0):]
@@ -84,10 +87,11 @@ func (n *Notifier) sendFromMemory(ctx context.Context) error {
 func (n *Notifier) forget() {
 	clear(n.offered)
 	clear(n.notified)
-	n.unsent = nil
+	n.unsent, n.lost = nil, false
 }
 
-// sendNow sends deliveries once, the channels at the same time, and returns those that could not be sent.
+// sendNow sends deliveries once, the channels at the same time, and returns those that could not be sent. A target that does not take two of them is
+// not tried further, so that a receiver that fails, or hangs, gets few tries and keeps no other waiting for long. What was not tried comes first the next time.
 func (n *Notifier) sendNow(ctx context.Context, deliveries []notify.Delivery) (unsent []notify.Delivery) {
 	byChannel := make(map[string][]notify.Delivery)
 	for _, d := range deliveries {
@@ -97,20 +101,27 @@ func (n *Notifier) sendNow(ctx context.Context, deliveries []notify.Delivery) (u
 	var channels sync.WaitGroup
 	for _, list := range byChannel {
 		channels.Go(func() {
+			failures := make(map[notify.Target]int)
+			var untried, failed []notify.Delivery
 			for _, d := range list {
-				if !n.sendOnce(ctx, &d) {
-					mu.Lock()
-					unsent = append(unsent, d)
-					mu.Unlock()
+				if failures[d.Target] >= mostFailures {
+					untried = append(untried, d)
+				} else if !n.sendOnce(ctx, &d) {
+					failures[d.Target]++
+					failed = append(failed, d)
 				}
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			unsent = append(append(unsent, untried...), failed...)
 		})
 	}
 	channels.Wait()
 	return unsent
 }
 
-// sendOnce tries a delivery, and returns false if it must be tried again.
+// sendOnce tries a delivery, and returns false if it must be tried again. One that is refused is, for an hour: what refuses it may be a proxy, and not
+// the receiver.
 func (n *Notifier) sendOnce(ctx context.Context, d *notify.Delivery) bool {
 	sender := n.Senders[d.Channel]
 	if sender == nil {
@@ -130,5 +141,11 @@ func (n *Notifier) sendOnce(ctx context.Context, d *notify.Delivery) bool {
 	if err != nil {
 		n.Logger.Warn("a critical alert could not be sent from memory", "channel", d.Channel, "reason", err)
 	}
-	return err == nil || notify.IsRefused(err)
+	if notify.IsRefused(err) && n.Now().Sub(d.Created) >= tryRefused {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.lost = true
+		return true
+	}
+	return err == nil
 }

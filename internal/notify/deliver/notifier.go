@@ -78,6 +78,8 @@ type Notifier struct {
 	// since, notified those of them of which everybody was notified, and unsent the messages that could not be sent.
 	known, offered, notified map[string]bool
 	unsent                   []notify.Delivery
+	// lost means that messages were left out or refused for good, so that not everybody of those offered was notified.
+	lost bool
 }
 
 // New returns a notifier.

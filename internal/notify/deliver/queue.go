@@ -3,11 +3,11 @@ package deliver
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"iotmon/internal/iot"
 	"iotmon/internal/notify"
 	"iotmon/internal/retry"
 )
@@ -17,8 +17,6 @@ const (
 	sendTimeout = 30 * time.Second
 	// firstRetry and longestRetry are the limits of the pause of a target after a failed try.
 	firstRetry, longestRetry = time.Second, 2 * time.Minute
-	// refusedPause and longestRefused are the limits of the pause of a target that has refused several messages one after another.
-	refusedPause, longestRefused = time.Minute, time.Hour
 	// giveUpAfter is for how long a delivery is tried.
 	giveUpAfter = 24 * time.Hour
 	// lastTry is how long a message that is being sent may still take when the notifier ends.
@@ -38,27 +36,37 @@ type queue struct {
 	busy map[string]*notify.Delivery
 	// targets are those that have failed lately.
 	targets map[notify.Target]*failing
-	results chan result
-	tries   sync.WaitGroup
-	stop    context.CancelFunc
-	stopped context.Context
-	done    []Outcome
+	// refusals are those of critical messages that are tried again, by their ids.
+	refusals map[string]*refusal
+	results  chan result
+	tries    sync.WaitGroup
+	stop     context.CancelFunc
+	stopped  context.Context
+	done     []Outcome
 }
 
 // failing is a target whose last try has failed or was refused.
 type failing struct {
 	pauses *retry.Backoff
-	// until is the end of the pause.
-	until time.Time
-	pause time.Duration
+	// rest is its pause, urgent that of critical messages, and again that of messages that it has refused before.
+	rest, urgent, again pause
 	// last is the delivery that was tried last.
 	last *notify.Delivery
-	// refusals is how many messages it has refused since it last took one, the first at refusedSince.
+	// refusals is how many different messages it has refused since it last took one, the first at refusedSince.
 	refusals     int
 	refusedSince time.Time
 }
 
-func (f *failing) pauseFor(d time.Duration, now time.Time) { f.pause, f.until = d, now.Add(d) }
+// pause is a time without a try.
+type pause struct {
+	until  time.Time
+	length time.Duration
+}
+
+func pauseFrom(now time.Time, length time.Duration) pause { return pause{now.Add(length), length} }
+
+// holds reports whether the pause lasts. A clock that was set back does not make it longer.
+func (p *pause) holds(now time.Time) bool { return p.until.After(now) && p.until.Sub(now) <= p.length }
 
 // result is what a try has brought.
 type result struct {
@@ -70,7 +78,7 @@ type result struct {
 func newQueue(senders map[string]Sender, metrics Metrics, now func() time.Time) *queue {
 	q := &queue{
 		senders: senders, metrics: metrics, now: now, pending: make(map[string]*notify.Delivery), busy: make(map[string]*notify.Delivery),
-		targets: make(map[notify.Target]*failing), results: make(chan result, len(senders)),
+		targets: make(map[notify.Target]*failing), refusals: make(map[string]*refusal), results: make(chan result, len(senders)),
 	}
 	q.stopped, q.stop = context.WithCancel(context.Background())
 	return q
@@ -87,15 +95,21 @@ func (q *queue) add(deliveries []notify.Delivery) {
 		if !d.Asked.IsZero() && (known == nil || d.Asked.After(known.Asked)) {
 			q.pending[d.ID].Asked = d.Asked
 			delete(q.targets, d.Target) // Somebody wants to know whether it works now.
+			q.tryAgainNow(d.ID)
 		}
 	}
 }
 
-// waiting returns the deliveries that are not being sent.
+// waiting returns the deliveries that are not being sent, for a digest. One that was refused is left out, because with content that the receiver does not
+// take it would have it refuse the others as well, unless others wait for it, or those that were refused are many.
 func (q *queue) waiting() []notify.Delivery {
+	refused := make(map[notify.Target]int)
+	for id := range q.refusals {
+		refused[q.pending[id].Target]++
+	}
 	var waiting []notify.Delivery
 	for _, d := range q.pending {
-		if q.busy[d.Channel] != d {
+		if q.busy[d.Channel] != d && (q.refusals[d.ID] == nil || refused[d.Target] > maxRefused || q.keepsBack(d)) {
 			waiting = append(waiting, *d)
 		}
 	}
@@ -108,12 +122,16 @@ func (q *queue) waiting() []notify.Delivery {
 // merge takes a delivery out that a digest replaces, and returns what to store of it.
 func (q *queue) merge(id string, now time.Time) Outcome {
 	d := q.pending[id]
-	delete(q.pending, id)
-	text := "a digest is sent instead"
+	q.forget(d)
+	return outcome(d, notify.Merged, instead("a digest is sent instead", d), now)
+}
+
+// instead says what is sent instead of a delivery, and what its last try has brought.
+func instead(text string, d *notify.Delivery) string {
 	if d.Outcome != "" {
 		text += "; last try: " + d.Outcome
 	}
-	return Outcome{ID: id, State: notify.Merged, Attempts: d.Attempts, Due: d.Due, Done: now, Text: shortened(text)}
+	return text
 }
 
 // dispatch starts tries of the channels that are free. It reads the clock itself: by a time that was read before the end of a try is noted, a pause that
@@ -153,44 +171,19 @@ func (q *queue) dispatch(ctx context.Context) {
 	}
 }
 
-// paused reports whether the target of a delivery has failed so lately that it is not tried.
+// paused reports whether a delivery was refused, or its target has failed, so lately that it is not tried.
 func (q *queue) paused(d *notify.Delivery, now time.Time) bool {
-	f := q.targets[d.Target]
-	return f != nil && f.until.After(now) && f.until.Sub(now) <= f.pause // A clock that was set back does not stop it.
-}
-
-// behindAnother reports whether an earlier message about the same alerts is to reach the target first. A group that is over and the next one of the same
-// key are the same to people: what is over must not come after what is new.
-func (q *queue) behindAnother(d *notify.Delivery) bool {
-	for _, e := range q.pending {
-		if e != d && e.Target == d.Target && e.Created.Before(d.Created) && sameAlerts(&e.Message, &d.Message) {
-			return true
-		}
+	f, r := q.targets[d.Target], q.refusals[d.ID]
+	switch {
+	case r != nil && (r.own.holds(now) || f != nil && f.again.holds(now)):
+		return true
+	case f == nil:
+		return false
+	case d.Severity() == iot.Critical:
+		return f.urgent.holds(now)
+	default:
+		return f.rest.holds(now)
 	}
-	return false
-}
-
-func sameAlerts(a, b *notify.Message) bool {
-	return slices.ContainsFunc(a.Groups, func(v notify.View) bool {
-		return slices.ContainsFunc(b.Groups, func(w notify.View) bool { return v.Route == w.Route && v.Key == w.Key })
-	})
-}
-
-// before compares deliveries, the one that is tried first first: what somebody has asked for, then what is more urgent, then what was tried least, then
-// what is older.
-func before(a, b *notify.Delivery) int {
-	asked := func(d *notify.Delivery) int { return map[bool]int{false: 1, true: 0}[!d.Asked.IsZero()] }
-	return cmp.Or(cmp.Compare(asked(a), asked(b)), cmp.Compare(b.Severity().Rank(), a.Severity().Rank()), cmp.Compare(a.Attempts, b.Attempts),
-		a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
-}
-
-// beforeAtTarget reports whether a is tried before b, which is for the same target. What has just failed there gives way to any other once: the
-// receiver may be unable to take this message, which must not keep others waiting.
-func (q *queue) beforeAtTarget(a, b *notify.Delivery) bool {
-	if f := q.targets[a.Target]; f != nil && a.Asked.IsZero() && b.Asked.IsZero() && (f.last == a || f.last == b) {
-		return f.last == b
-	}
-	return before(a, b) < 0
 }
 
 // outcomes returns what the tries have brought that have ended, and what was given up, since it was called last.
@@ -218,22 +211,36 @@ func (q *queue) tried(r *result) {
 	d.Attempts++
 	switch {
 	case r.err == nil:
-		delete(q.targets, d.Target)
 		q.metrics.Tried(d.Channel, "sent")
+		q.taken(d, now)
 		q.end(d, notify.Sent, r.answer, now)
 	case notify.IsRefused(r.err):
 		q.metrics.Tried(d.Channel, "refused")
 		q.refused(d, r.err, now)
-	case now.Sub(d.Created) > giveUpAfter && now.Sub(d.Asked) > giveUpAfter || d.Kind == notify.Test:
+	case tooOld(d, now) || d.Kind == notify.Test:
 		q.metrics.Tried(d.Channel, "failed")
 		q.end(d, notify.Failed, "given up: "+r.err.Error(), now)
 	default:
 		q.metrics.Tried(d.Channel, "failed")
 		f := q.failing(d)
-		f.pauseFor(f.pauses.Next(), now)
-		d.Due, d.Outcome = f.until, shortened(r.err.Error())
-		q.done = append(q.done, Outcome{ID: d.ID, State: notify.Pending, Attempts: d.Attempts, Due: d.Due, Text: d.Outcome})
+		f.rest = pauseFrom(now, f.pauses.Next())
+		f.urgent = f.rest
+		if r := q.refusals[d.ID]; r != nil {
+			r.since = time.Time{}
+		}
+		q.wait(d, f.rest.until, r.err.Error())
 	}
+}
+
+// tooOld reports whether a delivery has been tried for long enough.
+func tooOld(d *notify.Delivery, now time.Time) bool {
+	return now.Sub(d.Created) > giveUpAfter && now.Sub(d.Asked) > giveUpAfter
+}
+
+// wait notes that a delivery is tried again, and why.
+func (q *queue) wait(d *notify.Delivery, due time.Time, text string) {
+	d.Due, d.Outcome = due, shortened(text)
+	q.done = append(q.done, outcome(d, notify.Pending, d.Outcome, time.Time{}))
 }
 
 // failing returns the target of a delivery that was tried and not taken.
@@ -247,38 +254,20 @@ func (q *queue) failing(d *notify.Delivery) *failing {
 	return f
 }
 
-// refused ends a delivery that its receiver has refused for good. The next one is tried at once, because the message may have been the reason. If that
-// is refused, too, the target is one that takes nothing, such as an address that does not exist: it is tried again after a pause, which doubles, and
-// with a message that is refused then those that have waited end as well. What it takes meanwhile, or after somebody has asked, ends that.
-// A refused test says nothing about them: who has asked for it sees what came of it, and alerts do not wait for that.
-func (q *queue) refused(d *notify.Delivery, why error, now time.Time) {
-	if d.Kind == notify.Test {
-		q.end(d, notify.RefusedState, why.Error(), now)
-		return
-	}
-	f := q.failing(d)
-	if f.refusals++; f.refusals == 1 {
-		f.refusedSince = now
-	}
-	q.end(d, notify.RefusedState, why.Error(), now)
-	if f.refusals == 1 {
-		return
-	}
-	f.pauseFor(min(refusedPause<<min(f.refusals-2, 10), longestRefused), now)
-	if f.refusals == 2 {
-		return
-	}
-	for _, waits := range q.pending {
-		if waits.Target == d.Target {
-			q.end(waits, notify.RefusedState, fmt.Sprintf("not tried, because everything is refused there since %s: %s", f.refusedSince.UTC().Format(time.RFC3339), why), now)
-		}
-	}
-}
-
 // end notes that a delivery is done.
 func (q *queue) end(d *notify.Delivery, state notify.State, text string, now time.Time) {
+	q.forget(d)
+	q.done = append(q.done, outcome(d, state, text, now))
+}
+
+// forget takes a delivery out.
+func (q *queue) forget(d *notify.Delivery) {
 	delete(q.pending, d.ID)
-	q.done = append(q.done, Outcome{ID: d.ID, State: state, Attempts: d.Attempts, Due: d.Due, Done: now, Text: shortened(text)})
+	delete(q.refusals, d.ID)
+}
+
+func outcome(d *notify.Delivery, state notify.State, text string, done time.Time) Outcome {
+	return Outcome{ID: d.ID, State: state, Attempts: d.Attempts, Due: d.Due, Done: done, Text: shortened(text)}
 }
 
 func shortened(text string) string { return notify.Cut(text, maxOutcome) }

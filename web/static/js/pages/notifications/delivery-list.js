@@ -165,15 +165,17 @@ export class DeliveryList {
   }
 
   get #outcomeWords() {
-    const { locale } = this.#session;
+    const { clock, locale } = this.#session;
     if (!this.#outcome) return '';
     if ('error' in this.#outcome) {
       const { error } = this.#outcome;
       return locale.t(texts.sendFailed, { reason: error instanceof HistoryError ? visible(error.message) : locale.t(terms.disconnected) });
     }
     const { delivery } = this.#outcome;
-    const words = { target: targetWords(delivery, locale), outcome: visible(delivery.outcome ?? '') || locale.t(texts.answerEmpty) };
-    return locale.t(delivery.state === 'sent' ? texts.sentAgain : notTaken(delivery) ? texts.notSentAgain : texts.waitsAgain, words);
+    const words = { target: targetWords(delivery, locale), outcome: visible(delivery.outcome ?? '') || locale.t(texts.answerEmpty), time: locale.timeOrDate(Date.parse(delivery.due), clock.now()) };
+    if (delivery.state === 'sent') return locale.t(texts.sentAgain, words);
+    if (notTaken(delivery)) return locale.t(texts.notSentAgain, words);
+    return locale.t(delivery.outcome ? texts.retriedAgain : texts.waitsAgain, words);
   }
 
   /** @param {Delivery} delivery */
@@ -193,7 +195,7 @@ export class DeliveryList {
       <p class="delivery-target">${locale.t(texts.to, { target })}${attempts > 0 ? ` · ${locale.t(texts.attempts, { count: attempts })}` : ''}${waits ? ` · ${waits}` : ''}</p>
       ${outcome ? html`<p class="delivery-outcome">${visible(outcome)}</p>` : nothing}
       ${this.#alerts(delivery)}
-      ${state === 'pending' || kind === 'test' ? nothing : html`<button type="button" class="button delivery-again" aria-label=${locale.t(texts.sendAgainTo, { target, about: about || locale.t(kindNames[kind]) })}
+      ${(state === 'pending' && attempts === 0) || kind === 'test' ? nothing : html`<button type="button" class="button delivery-again" aria-label=${locale.t(texts.sendAgainTo, { target, about: about || locale.t(kindNames[kind]) })}
         ?disabled=${this.#sending !== ''} @click=${() => void this.#resend(delivery)}>${locale.t(texts.sendAgain)}</button>`}
     </li>`;
   }
