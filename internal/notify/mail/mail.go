@@ -9,7 +9,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	smtp "github.com/wneessen/go-mail"
 
@@ -26,9 +25,6 @@ const (
 	Implicit Encryption = "tls"
 	None     Encryption = "none"
 )
-
-// timeout limits a connection, and each message on it.
-const timeout = 20 * time.Second
 
 // Options configure a Sender. An empty Username means that there is no login.
 type Options struct {
@@ -125,7 +121,7 @@ func (s *Sender) encryption() (*tls.Config, error) {
 }
 
 func (s *Sender) dial(ctx context.Context, network, address string, encryption *tls.Config) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: timeout}
+	dialer := &net.Dialer{Timeout: notify.ConnectTimeout}
 	if s.Encryption == Implicit {
 		return (&tls.Dialer{NetDialer: dialer, Config: encryption}).DialContext(ctx, network, address)
 	}
@@ -136,7 +132,7 @@ func (s *Sender) client(encryption *tls.Config, dial smtp.DialContextFunc) (*smt
 	// Opportunistic is for a connection that is encrypted from the beginning: the library looks at it, and offers its mechanisms of login.
 	policy := map[Encryption]smtp.TLSPolicy{StartTLS: smtp.TLSMandatory, Implicit: smtp.TLSOpportunistic, None: smtp.NoTLS}[s.Encryption]
 	options := []smtp.Option{
-		smtp.WithPort(s.Port), smtp.WithTimeout(timeout), smtp.WithTLSConfig(encryption), smtp.WithTLSPolicy(policy), smtp.WithDialContextFunc(dial),
+		smtp.WithPort(s.Port), smtp.WithTimeout(notify.SendTimeout), smtp.WithTLSConfig(encryption), smtp.WithTLSPolicy(policy), smtp.WithDialContextFunc(dial),
 		smtp.WithoutNoop(),
 	}
 	if s.Username != "" {

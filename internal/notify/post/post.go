@@ -21,9 +21,6 @@ import (
 )
 
 const (
-	// dialTimeout limits a connection, headerTimeout the wait for an answer.
-	dialTimeout   = 10 * time.Second
-	headerTimeout = 20 * time.Second
 	// maxAnswer is how much of an answer is read, maxShown how much of it is shown.
 	maxAnswer = 16 << 10
 	maxShown  = 200
@@ -75,9 +72,9 @@ type Client struct {
 
 // New returns a client.
 func New(o Options) *Client {
-	dialer := &net.Dialer{Timeout: dialTimeout}
+	dialer := &net.Dialer{Timeout: notify.ConnectTimeout}
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: headerTimeout,
+		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSHandshakeTimeout: notify.ConnectTimeout,
 		MaxIdleConns: 4, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: maxAnswer, ForceAttemptHTTP2: true,
 	}
 	if o.TLS != nil {
@@ -96,7 +93,7 @@ func New(o Options) *Client {
 	return &Client{http: &http.Client{Transport: transport, CheckRedirect: noRedirect}, userAgent: o.UserAgent}
 }
 
-// JSON posts a body of JSON, and returns the answer of a server that has taken it. The error neither has the URL, which may contain a secret,
+// JSON posts a body of JSON within the time of ctx, and returns the answer of a server that has taken it. The error neither has the URL, which may contain a secret,
 // nor the body. A server that refuses the body whatever happens makes an error of notify.Refused.
 func (c *Client) JSON(ctx context.Context, address string, header http.Header, body []byte) (answer []byte, err error) {
 	for range maxRedirects + 1 {
