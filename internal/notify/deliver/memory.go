@@ -103,10 +103,10 @@ func (n *Notifier) sendNow(ctx context.Context, deliveries []notify.Delivery) (u
 		channels.Go(func() {
 			failures := make(map[notify.Target]int)
 			var untried, failed []notify.Delivery
-			for _, d := range list {
+			for i, d := range list {
 				if failures[d.Target] >= mostFailures {
 					untried = append(untried, d)
-				} else if !n.sendOnce(ctx, &d) {
+				} else if !n.sendOnce(ctx, &d, waitingFor(d.Target, list[i:])) {
 					failures[d.Target]++
 					failed = append(failed, d)
 				}
@@ -120,16 +120,24 @@ func (n *Notifier) sendNow(ctx context.Context, deliveries []notify.Delivery) (u
 	return unsent
 }
 
-// sendOnce tries a delivery, and returns false if it must be tried again. One that is refused is, for an hour: what refuses it may be a proxy, and not
-// the receiver.
-func (n *Notifier) sendOnce(ctx context.Context, d *notify.Delivery) bool {
+// waitingFor returns how many of deliveries are for a target.
+func waitingFor(target notify.Target, deliveries []notify.Delivery) (count int) {
+	for i := range deliveries {
+		if deliveries[i].Target == target {
+			count++
+		}
+	}
+	return count
+}
+
+// sendOnce tries a delivery, one of so many that wait, and returns false if it must be tried again. One that is refused is, for an hour: what refuses it
+// may be a proxy, and not the receiver.
+func (n *Notifier) sendOnce(ctx context.Context, d *notify.Delivery, waiting int) bool {
 	sender := n.Senders[d.Channel]
 	if sender == nil {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	_, err := sender.Send(ctx, d.Recipient, &d.Message)
+	_, err := send(ctx, sender, d.Recipient, &d.Message)
 	switch {
 	case err == nil:
 		n.Metrics.Tried(d.Channel, "sent")
@@ -138,14 +146,16 @@ func (n *Notifier) sendOnce(ctx context.Context, d *notify.Delivery) bool {
 	default:
 		n.Metrics.Tried(d.Channel, "failed")
 	}
-	if err != nil {
-		n.Logger.Warn("a critical alert could not be sent from memory", "channel", d.Channel, "reason", err)
+	if err == nil {
+		n.troubles.taken(d.Target, waiting-1, n.Now())
+		return true
 	}
+	n.troubles.failed(d.Target, err, waiting, n.Now())
 	if notify.IsRefused(err) && n.Now().Sub(d.Created) >= tryRefused {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.lost = true
 		return true
 	}
-	return err == nil
+	return false
 }

@@ -66,6 +66,8 @@ const (
 type Notifier struct {
 	Options
 
+	troubles *troubles
+
 	// mu guards what follows.
 	mu sync.Mutex
 	// planned is what is in force. Only the session replaces it.
@@ -85,7 +87,9 @@ type Notifier struct {
 // New returns a notifier.
 func New(options Options) *Notifier {
 	options.Metrics.fill()
-	return &Notifier{Options: options, planned: &options.Planned, offered: make(map[string]bool), notified: make(map[string]bool)}
+	return &Notifier{
+		Options: options, troubles: newTroubles(options.Logger), planned: &options.Planned, offered: make(map[string]bool), notified: make(map[string]bool),
+	}
 }
 
 // Run notifies people until ctx ends, and retries every failure. It always returns nil.
@@ -98,6 +102,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		n.Metrics.Sending(false)
 		if errors.Is(err, ErrLeaseLost) {
 			n.Logger.Info("notifications are sent by another process")
+			n.troubles.forget()
 			return
 		}
 		n.Metrics.Failed()
@@ -142,7 +147,7 @@ func (n *Notifier) session(ctx context.Context) (caughtUp bool, err error) {
 		return false, err
 	}
 	defer s.reader.Close()
-	s.queue = newQueue(n.Senders, n.Metrics, n.Now)
+	s.queue = newQueue(n.Senders, n.Metrics, n.troubles, n.Now)
 	s.queue.add(s.saved.Waiting)
 	s.saved = nil
 	defer s.finish(ctx)

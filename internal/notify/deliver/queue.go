@@ -3,6 +3,8 @@ package deliver
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -13,8 +15,6 @@ import (
 )
 
 const (
-	// sendTimeout is how long one try may take.
-	sendTimeout = 30 * time.Second
 	// firstRetry and longestRetry are the limits of the pause of a target after a failed try.
 	firstRetry, longestRetry = time.Second, 2 * time.Minute
 	// giveUpAfter is for how long a delivery is tried.
@@ -28,10 +28,11 @@ const (
 // queue sends deliveries: those of one channel one after another, those of different channels at the same time. A receiver that hangs delays its
 // own channel alone. Messages about one group reach a target in the order in which they were decided. Its methods are called by one goroutine.
 type queue struct {
-	senders map[string]Sender
-	metrics Metrics
-	now     func() time.Time
-	pending map[string]*notify.Delivery
+	senders  map[string]Sender
+	metrics  Metrics
+	troubles *troubles
+	now      func() time.Time
+	pending  map[string]*notify.Delivery
 	// busy holds the delivery that a channel is sending.
 	busy map[string]*notify.Delivery
 	// targets are those that have failed lately.
@@ -68,6 +69,17 @@ func pauseFrom(now time.Time, length time.Duration) pause { return pause{now.Add
 // holds reports whether the pause lasts. A clock that was set back does not make it longer.
 func (p *pause) holds(now time.Time) bool { return p.until.After(now) && p.until.Sub(now) <= p.length }
 
+// send tries a message once, for notify.SendTimeout at most.
+func send(ctx context.Context, sender Sender, recipient string, m *notify.Message) (answer string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, notify.SendTimeout)
+	defer cancel()
+	answer, err = sender.Send(ctx, recipient, m)
+	if err != nil && !notify.IsRefused(err) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %v: %w", notify.SendTimeout, err)
+	}
+	return answer, err
+}
+
 // result is what a try has brought.
 type result struct {
 	delivery *notify.Delivery
@@ -75,9 +87,9 @@ type result struct {
 	err      error
 }
 
-func newQueue(senders map[string]Sender, metrics Metrics, now func() time.Time) *queue {
+func newQueue(senders map[string]Sender, metrics Metrics, troubles *troubles, now func() time.Time) *queue {
 	q := &queue{
-		senders: senders, metrics: metrics, now: now, pending: make(map[string]*notify.Delivery), busy: make(map[string]*notify.Delivery),
+		senders: senders, metrics: metrics, troubles: troubles, now: now, pending: make(map[string]*notify.Delivery), busy: make(map[string]*notify.Delivery),
 		targets: make(map[notify.Target]*failing), refusals: make(map[string]*refusal), results: make(chan result, len(senders)),
 	}
 	q.stopped, q.stop = context.WithCancel(context.Background())
@@ -162,10 +174,10 @@ func (q *queue) dispatch(ctx context.Context) {
 		q.busy[channel] = d
 		message, recipient := d.Message, d.Recipient
 		q.tries.Go(func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+			ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 			defer cancel()
 			defer context.AfterFunc(q.stopped, cancel)()
-			answer, err := sender.Send(ctx, recipient, &message)
+			answer, err := send(ctx, sender, recipient, &message)
 			q.results <- result{d, answer, err}
 		})
 	}
@@ -209,6 +221,12 @@ func (q *queue) tried(r *result) {
 		return // It was cut off, and is tried again by the next process.
 	}
 	d.Attempts++
+	switch waiting := q.waitingFor(d.Target); {
+	case r.err == nil:
+		q.troubles.taken(d.Target, waiting-1, now)
+	case d.Kind != notify.Test:
+		q.troubles.failed(d.Target, r.err, waiting, now)
+	}
 	switch {
 	case r.err == nil:
 		q.metrics.Tried(d.Channel, "sent")
@@ -241,6 +259,16 @@ func tooOld(d *notify.Delivery, now time.Time) bool {
 func (q *queue) wait(d *notify.Delivery, due time.Time, text string) {
 	d.Due, d.Outcome = due, shortened(text)
 	q.done = append(q.done, outcome(d, notify.Pending, d.Outcome, time.Time{}))
+}
+
+// waitingFor returns how many deliveries of a target have not been sent.
+func (q *queue) waitingFor(target notify.Target) (count int) {
+	for _, d := range q.pending {
+		if d.Target == target {
+			count++
+		}
+	}
+	return count
 }
 
 // failing returns the target of a delivery that was tried and not taken.

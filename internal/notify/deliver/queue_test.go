@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,7 +46,7 @@ func pass(q *queue, d time.Duration) (outcomes []Outcome) {
 func newTestQueue(s Sender) *queue {
 	var metrics Metrics
 	metrics.fill()
-	return newQueue(map[string]Sender{"chat": s}, metrics, time.Now)
+	return newQueue(map[string]Sender{"chat": s}, metrics, newTroubles(slog.New(slog.DiscardHandler)), time.Now)
 }
 
 // Sequence: a receiver is away while a critical message and fifty warnings wait for it. The critical one was tried all the while, and is the first to be

@@ -1,9 +1,11 @@
 package deliver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"testing"
@@ -109,8 +111,9 @@ type plant struct {
 	// stored are all deliveries, with what has become of them.
 	stored map[string]*notify.Delivery
 	offset int64
-	// mostKept is how many refused messages waited at most.
-	mostKept int
+	// troubles outlives a session, and writes to lines.
+	troubles *troubles
+	lines    *bytes.Buffer
 }
 
 func newPlant(to *receiver) *plant {
@@ -118,7 +121,11 @@ func newPlant(to *receiver) *plant {
 	plan := &notify.Plan{Recipients: map[string][]string{"chat": nil}, Routes: []notify.Route{{
 		Name: "all", Channels: []string{"chat"}, GroupBy: []notify.GroupBy{notify.ByRule}, Wait: time.Second, Interval: time.Minute, Repeat: 15 * time.Minute,
 	}}}
-	return &plant{planner: notify.NewPlanner(plan, nil), queue: newTestQueue(to), to: to, stored: make(map[string]*notify.Delivery)}
+	p := &plant{planner: notify.NewPlanner(plan, nil), to: to, stored: make(map[string]*notify.Delivery), lines: new(bytes.Buffer)}
+	p.troubles = newTroubles(slog.New(slog.NewTextHandler(p.lines, nil)))
+	p.queue = newTestQueue(to)
+	p.queue.troubles = p.troubles
+	return p
 }
 
 // raise raises, acknowledges or clears an alert of a rule.
@@ -151,7 +158,6 @@ func (p *plant) step() {
 	for _, o := range p.queue.outcomes() {
 		p.store(o)
 	}
-	p.mostKept = max(p.mostKept, len(p.queue.refusals))
 }
 
 func (p *plant) pass(d time.Duration) {
@@ -172,6 +178,7 @@ func (p *plant) restart() {
 		p.store(o)
 	}
 	p.queue = newTestQueue(p.to)
+	p.queue.troubles = p.troubles
 	for _, d := range p.stored {
 		if d.State == notify.Pending {
 			p.queue.add([]notify.Delivery{*d})
