@@ -70,22 +70,26 @@ func MatchPoint(name string, entry *iot.DeviceEntry, id iot.DeviceID, t iot.Devi
 
 // PointDevice is the device of a point: of the devices of a machine that were offered so far the one with the highest match, none if several have it.
 type PointDevice struct {
-	device    iot.Device
-	match     PointMatch
-	ambiguous bool
+	device iot.Device
+	match  PointMatch
+	// alike is how many devices have the match.
+	alike int
 }
 
 // Offer makes the device that of the point if it matches the name better than those before. entry is as for MatchPoint.
 func (p *PointDevice) Offer(name string, entry *iot.DeviceEntry, d *iot.Device) {
 	switch match := MatchPoint(name, entry, d.ID, d.Type); {
 	case match > p.match:
-		p.device, p.match, p.ambiguous = *d, match, false
+		p.device, p.match, p.alike = *d, match, 1
 	case match == p.match && match != NoPoint:
-		p.ambiguous = true
+		p.alike++
 	}
 }
 
 // Device returns the device; false if there is none.
 func (p *PointDevice) Device() (*iot.Device, bool) {
-	return &p.device, p.match != NoPoint && !p.ambiguous
+	return &p.device, p.alike == 1
 }
+
+// Alike returns how many devices match the name alike: with more than one there is no point.
+func (p *PointDevice) Alike() int { return p.alike }

@@ -50,6 +50,10 @@ type Entries interface {
 	// Reference returns the median of peers that a partition has in force; nil if there is none. CountReferences returns how many it has.
 	Reference(peers iot.Peers, partition int32) *iot.ReferenceInForce
 	CountReferences(partition int32) int
+	// Points returns the points of a machine that a partition has in force, which must not be changed; nil if there are none. CountPoints returns how many
+	// it has of all machines.
+	Points(machine iot.Machine, partition int32) *iot.PointsInForce
+	CountPoints(partition int32) int
 }
 
 const (

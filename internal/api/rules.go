@@ -285,6 +285,7 @@ type ruleAnswer struct {
 		InForce bool          `json:"in_force" doc:"Whether every processor goes by it."`
 		Failing *ruleFailures `json:"failing,omitempty" doc:"Where the rule cannot judge what devices send, so that it raises no alert; absent if nowhere."`
 		Medians *ruleMedians  `json:"medians,omitempty" doc:"The medians with which a rule of the kind deviation compares values, and the devices that have none."`
+		Points  *rulePoints   `json:"points,omitempty" doc:"The points of machines that the expression names, and the devices that lack one."`
 	}
 }
 
@@ -329,7 +330,7 @@ func (s *server) getRule(ctx context.Context, in *ruleInput) (*ruleAnswer, error
 		return nil, noRule(in.Name)
 	}
 	out := toRuleAnswer(s.awaitRule(ctx, &entry, 0))
-	out.Body.Failing, out.Body.Medians = s.failuresOf(in.Name), s.mediansOf(&entry.Rule)
+	out.Body.Failing, out.Body.Medians, out.Body.Points = s.failuresOf(in.Name), s.mediansOf(&entry.Rule), s.pointsOf(&entry.Rule)
 	return out, nil
 }
 

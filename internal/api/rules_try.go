@@ -78,6 +78,7 @@ type triedPoints struct {
 	EverySeconds float64 `json:"every_seconds" doc:"How often they were taken."`
 	Machines     int     `json:"machines" doc:"Of how many machines, which are areas, the rule, or the version in force, watches devices."`
 	Without      int     `json:"without" doc:"How many of them never had one of the points with a good value."`
+	WithoutArea  int     `json:"devices_without_area,omitempty" doc:"How many watched devices have no area, so that they are of no machine and have no points."`
 }
 
 // tally counts the alerts of one version.
@@ -206,7 +207,7 @@ func toTried(t *trial.Trial, r *trial.Result) tried {
 		out.Medians = &triedMedians{m.Every.Seconds(), m.Peers, m.Without}
 	}
 	if p := r.Points; p != nil {
-		out.Points = &triedPoints{p.Every.Seconds(), p.Machines, p.Without}
+		out.Points = &triedPoints{p.Every.Seconds(), p.Machines, p.Without, p.WithoutArea}
 	}
 	for i, a := range r.Alerts {
 		by := string(a.By)

@@ -271,7 +271,7 @@ func (p *Points) bound(wanted []MachinePoints) []MachinePoints {
 	room, leftOut := make(map[int32]int), 0
 	kept := slices.DeleteFunc(wanted, func(w MachinePoints) bool {
 		if _, known := room[w.Partition]; !known {
-			room[w.Partition] = iot.MaxPoints - p.InForce.countPoints(w.Partition)
+			room[w.Partition] = iot.MaxPoints - p.InForce.CountPoints(w.Partition)
 		}
 		more := len(w.Points)
 		if inForce := p.InForce.points(partitionMachine{w.Partition, w.Machine}); inForce != nil {
@@ -383,8 +383,13 @@ func (f *InForce) points(at partitionMachine) *iot.PointsInForce {
 	return f.machines[at]
 }
 
-// countPoints returns how many points a partition has in force.
-func (f *InForce) countPoints(partition int32) (n int) {
+// Points returns the points of a machine that a partition has in force, which must not be changed; nil if there are none.
+func (f *InForce) Points(machine iot.Machine, partition int32) *iot.PointsInForce {
+	return f.points(partitionMachine{partition, machine})
+}
+
+// CountPoints returns how many points a partition has in force.
+func (f *InForce) CountPoints(partition int32) (n int) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for at, of := range f.machines {

@@ -16,6 +16,8 @@ type PointsFound struct {
 	Every time.Duration
 	// Machines is of how many machines the rules watch devices, and Without how many of them never had one of the points with a good value.
 	Machines, Without int
+	// WithoutArea is how many watched devices have no area, so that they are of no machine and have no points.
+	WithoutArea int
 }
 
 const (
@@ -65,8 +67,12 @@ func (p *points) Point(machine iot.Machine, name string, r *iot.Reading) (value,
 
 // findPoints finds the points that the rules name for the selected devices, among all devices of their machines. It returns false if a limit has stopped it.
 func (r *run) findPoints(selected []iot.Device) (ok bool, err error) {
-	p, machines := r.namedPoints(selected)
+	p, machines, withoutArea := r.namedPoints(selected)
+	found := &PointsFound{Every: p.step, Machines: len(machines), WithoutArea: withoutArea}
 	if len(p.series) == 0 {
+		if withoutArea > 0 {
+			r.result.Points = found
+		}
 		return true, nil
 	}
 	all, err := r.archive.DevicesOf(r.ctx, r.Tenant, "", MaxDevices+1)
@@ -79,7 +85,6 @@ func (r *run) findPoints(selected []iot.Device) (ok bool, err error) {
 	if ok, err = r.readPoints(p); !ok || err != nil {
 		return ok, err
 	}
-	found := &PointsFound{Every: p.step, Machines: len(machines)}
 	for machine, names := range machines {
 		if slices.ContainsFunc(names, func(name string) bool { return !p.series[pointKey{machine, name}].any }) {
 			found.Without++
@@ -92,16 +97,21 @@ func (r *run) findPoints(selected []iot.Device) (ok bool, err error) {
 	return true, nil
 }
 
-// namedPoints returns the points that the rules name for the selected devices, and their names by machine.
-func (r *run) namedPoints(selected []iot.Device) (*points, map[iot.Machine][]string) {
-	p, machines := &points{from: r.From, series: make(map[pointKey]*pointSeries)}, make(map[iot.Machine][]string)
-	for _, s := range r.total.sides {
-		for i := range selected {
-			peers := alert.PeersOf(r.Entry(selected[i].Identity()), &selected[i])
-			if len(s.points) == 0 || peers.Area == "" || !s.selects(&selected[i]) {
+// namedPoints returns the points that the rules name for the selected devices, and their names by machine. Some of the devices that a rule with points watches may
+// have no machine: withoutArea is how many.
+func (r *run) namedPoints(selected []iot.Device) (p *points, machines map[iot.Machine][]string, withoutArea int) {
+	p, machines = &points{from: r.From, series: make(map[pointKey]*pointSeries)}, make(map[iot.Machine][]string)
+	for i := range selected {
+		peers := alert.PeersOf(r.Entry(selected[i].Identity()), &selected[i])
+		machine, without := iot.Machine{Tenant: peers.Tenant, Area: peers.Area}, false
+		for _, s := range r.total.sides {
+			if len(s.points) == 0 || !s.selects(&selected[i]) {
 				continue
 			}
-			machine := iot.Machine{Tenant: peers.Tenant, Area: peers.Area}
+			if machine.Area == "" {
+				without = true
+				continue
+			}
 			for _, name := range s.points {
 				if key := (pointKey{machine, name}); p.series[key] == nil {
 					p.series[key] = new(pointSeries)
@@ -109,10 +119,13 @@ func (r *run) namedPoints(selected []iot.Device) (*points, map[iot.Machine][]str
 				}
 			}
 		}
+		if without {
+			withoutArea++
+		}
 	}
 	seconds := math.Ceil(r.To.Sub(r.From).Seconds() * float64(len(p.series)) / maxPointValues)
 	p.step = max(minPointStep, time.Duration(seconds)*time.Second)
-	return p, machines
+	return p, machines, withoutArea
 }
 
 // matchPoints makes a device the point of its machine that a rule names, as control does live.

@@ -58,7 +58,11 @@ func TestAnExpressionIsTriedByThePointsOfThen(t *testing.T) {
 		run.Entry = inPress
 		change()
 		got, err := run.Run(t.Context(), a)
-		if err != nil || got.Tried.Alerts != 0 || name != "of no machine" && (got.Points == nil || got.Points.Without != 1) {
+		want := trial.PointsFound{Every: time.Second, Machines: 1, Without: 1}
+		if name == "of no machine" {
+			want = trial.PointsFound{Every: time.Second, WithoutArea: 1}
+		}
+		if err != nil || got.Tried.Alerts != 0 || got.Points == nil || *got.Points != want {
 			t.Errorf("%s: got %+v with the points %+v, %v", name, got.Tried, got.Points, err)
 		}
 	}

@@ -22,7 +22,8 @@
  * @typedef {Scope & {device_type?: string, except?: Scope[], condition: Condition, for_seconds?: number, clear_for_seconds?: number, severity: Severity,
  *   latch?: boolean, disabled?: boolean, text?: string, text_en?: string, procedure?: string}} RuleBody What people decide about a rule.
  *
- * @typedef {RuleBody & {name: string, version: number, origin: 'configuration' | 'decided', failing_devices?: number, failing?: RuleFailures, medians?: RuleMedians}} ShownRule
+ * @typedef {RuleBody & {name: string, version: number, origin: 'configuration' | 'decided', failing_devices?: number, failing?: RuleFailures, medians?: RuleMedians,
+ *   points?: RulePoints}} ShownRule
  * @typedef {{devices: number, items: {device_id: string, since: string, value: number, message: string, message_en: string, alert: string}[]}} RuleFailures Where a
  *   rule cannot judge what devices send, the first devices.
  * @typedef {object} RuleMedians The medians in force with which a rule compares values, and the devices that have none.
@@ -30,6 +31,19 @@
  * @property {{device_type: string, area: string, median: number, devices: number, watched: number, newest: string, until: string}[]} items The first of them.
  * @property {number} devices_without
  * @property {{device_id: string, area: string, reason: 'few_devices' | 'many_groups' | 'none_in_force', online: number}[]} without The first of these devices.
+ * @typedef {object} RulePoints The points of machines that an expression names, as they are in force, and the devices that lack one.
+ * @property {string[]} names
+ * @property {number} machines
+ * @property {number} found
+ * @property {{area: string, point: string, device_id: string, device_type: string, value: number, last_seen: string, age_seconds: number, until: string, watched: number}[]} items The first of them.
+ * @property {number} devices_without
+ * @property {{device_id: string, area: string, missing: MissingPoint[]}[]} without The first of these devices.
+ * @typedef {object} MissingPoint
+ * @property {string} point
+ * @property {'no_area' | 'no_such_point' | 'several' | 'never_sent' | 'offline' | 'not_good' | 'many_points' | 'none_in_force'} reason
+ * @property {number} [devices] How many devices match alike.
+ * @property {string} [device_id] Of the device that is the point.
+ * @property {string} [last_seen]
  * @typedef {import('./decisions.js').Decided<ShownRule>} DecidedRule
  * @typedef {import('./decisions.js').DecidedVersion<ShownRule>} RuleVersion
  *
@@ -73,7 +87,7 @@
  * @property {'readings' | 'time' | 'devices'} [stopped]
  * @property {Tally} tried
  * @property {{every_seconds: number, groups: number, without: number}} [medians] How the medians were found that values are compared with.
- * @property {{every_seconds: number, machines: number, without: number}} [points] How the points of machines were found that an expression names.
+ * @property {{every_seconds: number, machines: number, without: number, devices_without_area?: number}} [points] How the points of machines were found that an expression names.
  * @property {Tally} [in_force]
  * @property {TriedAlert[]} items
  * @property {number} left_out

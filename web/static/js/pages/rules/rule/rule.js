@@ -21,6 +21,7 @@ import { actionName } from './action-name.js';
 import { DecisionPart } from './decision-part.js';
 import { showFailing } from './failing.js';
 import { showMedians } from './medians.js';
+import { showPoints } from './points.js';
 import { RuleEditor } from './rule-editor.js';
 import { showRule } from './rule-facts.js';
 import { RuleQuestion } from './rule-question.js';
@@ -86,6 +87,8 @@ class RulePage {
   #trial;
   /** The newest first. @type {RuleVersion[]} */
   #decided = [];
+  /** What was read last, with what becomes different without another version. @type {DecidedRule | null} */
+  #read = null;
   /** Whether there is no such rule any more. */
   #gone = false;
   /** Whether the form was shown last. */
@@ -174,6 +177,7 @@ class RulePage {
       return;
     }
     this.#gone = rule === null;
+    this.#read = rule;
     if (rule) this.#draft.take(rule);
     else if (this.#versions.phase === 'idle') this.#versions.load();
     // Restoring a version adds it again.
@@ -268,8 +272,10 @@ class RulePage {
     for (const part of this.#parts) part.hidden = part.dataset['part'] === 'versions' ? !this.#name || !(known || this.#gone) : !known;
     this.#showProblem(this.#problem);
     this.#showPlace(known ? base : null);
-    showFailing(this.#at('#rule-failing'), known ? base?.failing : undefined, this.#session);
-    showMedians(this.#at('#rule-medians'), known ? base?.medians : undefined, this.#session);
+    const now = known && this.#read?.version === base?.version ? this.#read : null;
+    showFailing(this.#at('#rule-failing'), now?.failing, this.#session);
+    showMedians(this.#at('#rule-medians'), now?.medians, this.#session);
+    showPoints(this.#at('#rule-points'), now?.points, this.#session);
     setText(this.#at('#rule-origin'), this.#originWords(base));
     this.#at('#rule-view').hidden = editing;
     this.#at('#rule-form').hidden = !editing;

@@ -124,8 +124,9 @@ export class TrialPanel {
       stopped ? locale.t(limits[stopped]) : '',
       medians ? locale.t(texts.trialMedians, { span: locale.duration(medians.every_seconds * 1000) }) : '',
       medians?.without ? locale.t(texts.trialWithout, { count: medians.without }) : '',
-      points ? locale.t(texts.trialPoints, { span: locale.duration(points.every_seconds * 1000) }) : '',
+      points?.machines ? locale.t(texts.trialPoints, { span: locale.duration(points.every_seconds * 1000) }) : '',
       points?.without ? locale.t(texts.trialWithoutPoint, { count: points.without }) : '',
+      points?.devices_without_area ? locale.t(texts.trialWithoutArea, { count: points.devices_without_area }) : '',
       body.condition.kind === 'no_data' ? locale.t(texts.trialSilence) : '',
       tried.failed ? locale.t(texts.trialFailing, { count: tried.failed }) : '',
     ].filter(Boolean).join(locale.t(terms.sentenceSeparator));
