@@ -6,6 +6,8 @@ cd "$(dirname "$0")/../web"
 
 exec 9<package-lock.json
 flock 9
-if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+# A checkout renews the time of a file, so what was installed is compared.
+if ! cmp -s package-lock.json node_modules/.installed; then
     npm ci --no-audit --no-fund --loglevel=error </dev/null 9<&-
+    cp package-lock.json node_modules/.installed
 fi
