@@ -210,7 +210,7 @@ func TestManyAlertsAreHandledByTheirIDs(t *testing.T) {
 		{`{"action":"acknowledge","ids":["a"],"filter":{}}`, 422, "ids or a filter"},
 		{`{"action":"boil","filter":{}}`, 422, "body.action"},
 		{`{"action":"acknowledge","filter":{"type":"none"}}`, 422, "unknown device type"},
-		{`{"action":"acknowledge","filter":{"prio":"high"}}`, 422, "unexpected property"},
+		{`{"action":"acknowledge","filter":{"prio":"high"}}`, 422, "unknown key"},
 		{fmt.Sprintf(`{"action":"acknowledge","ids":[%q],"seconds":5}`, ids[2]), 422, "only shelving has an end"},
 		{fmt.Sprintf(`{"action":"comment","ids":[%q]}`, ids[2]), 422, "body.comment"},
 		{`{"action":"acknowledge","ids":[` + strings.Repeat(`"a",`, 1000) + `"a"]}`, 422, "body.ids"},

@@ -74,6 +74,8 @@ type Options struct {
 type server struct {
 	o   Options
 	mux *http.ServeMux
+	// document describes the operations.
+	document *huma.OpenAPI
 	// historyDown is whether the last query of the archive failed, so that an outage is logged once.
 	historyDown atomic.Bool
 	// decisionsDown is whether the last decision failed because the database did not answer.
@@ -109,6 +111,7 @@ func New(o Options) (http.Handler, error) {
 		readingLetters: make(chan struct{}, deadLettersAtOnce), trying: make(chan struct{}, trialsAtOnce),
 	}
 	api := humago.New(s.mux, configuration(o.Version))
+	s.document = api.OpenAPI()
 	s.registerDevices(api)
 	s.registerForget(api)
 	s.registerRegistry(api)
@@ -130,14 +133,15 @@ func New(o Options) (http.Handler, error) {
 	s.registerDeadLetters(api)
 	s.registerSources(api)
 	s.registerSourceMaps(api)
+	refuseUnknownKeys(s.document) // Not of readings, which may have fields of their own.
 	if o.Ingest != nil {
-		documentIngest(api.OpenAPI())
+		documentIngest(s.document)
 		s.mux.Handle(Prefix+"/readings", o.Ingest)
 	}
-	if err := describeSchemas(api.OpenAPI()); err != nil {
+	if err := describeSchemas(s.document); err != nil {
 		return nil, err
 	}
-	if err := s.serveDocument(api.OpenAPI()); err != nil {
+	if err := s.serveDocument(s.document); err != nil {
 		return nil, fmt.Errorf("describe the API: %w", err)
 	}
 	return guarded(s, o.AllowedOrigins)

@@ -178,9 +178,6 @@ func (s *server) registerMaintenance(api huma.API) {
 		OperationID: "list-maintenance-versions", Method: http.MethodGet, Path: path + "/{name}/versions", Tags: tags, Summary: "List what was decided about maintenance",
 		Description: "The newest first, at most 50, as long as control.audit_retention keeps them.", Errors: failures,
 	}, s.listMaintenanceVersions)
-	for _, body := range []string{"MaintenanceBody", "NewMaintenance"} { // As in registerRules.
-		api.OpenAPI().Components.Schemas.Map()[body].AdditionalProperties = false
-	}
 }
 
 // maintenanceAnswer is maintenance, as it was decided last.

@@ -18,7 +18,7 @@ import (
 // configuration turns off the pages that huma serves itself, because they load scripts from other hosts.
 func configuration(version string) huma.Config {
 	// huma looks up the format of application/problem+json by this bare name.
-	format := huma.Format{Marshal: marshal, Unmarshal: json.Unmarshal}
+	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -27,7 +27,7 @@ func configuration(version string) huma.Config {
 				Version: version,
 				Description: "Readings in; devices, windows and alerts out. Every time is RFC 3339 in UTC, every error an RFC 9457 " +
 					"problem. Listings answer {\"items\": [...], \"next\": \"cursor\"}: pass next as cursor for the following page, until " +
-					"there is none. Unknown query parameters are refused.",
+					"there is none. Unknown query parameters, and unknown keys of JSON bodies other than readings, are refused.",
 			},
 			Tags: []*huma.Tag{
 				{Name: "Ingest", Description: "Send readings."},
@@ -41,10 +41,11 @@ func configuration(version string) huma.Config {
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{sparingProblem},
 	}
 	config.Components = &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName)}
-	// Later versions add fields; a client generated from the document must not refuse them.
+	config.Transformers = []huma.Transformer{sparingProblem(config.Components.Schemas)}
+	// Later versions add fields to answers; a client generated from the document must not refuse them.
+	// Those of requests are closed by refuseUnknownKeys.
 	config.AllowAdditionalPropertiesByDefault = true
 	return config
 }

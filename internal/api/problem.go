@@ -18,24 +18,35 @@ func badParameter(name, message string, value any) error {
 // maxEchoed is how many bytes of a refused text a problem repeats.
 const maxEchoed = 200
 
+// shortened returns the beginning of a text.
+func shortened(text string) string {
+	if len(text) <= maxEchoed {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxEchoed], "") + "…"
+}
+
 // sparingProblem takes out of a problem what makes it as long as the request: objects and lists that were refused, and the ends of long texts. The
-// location says where they are.
-func sparingProblem(_ huma.Context, _ string, body any) (any, error) {
-	problem, ok := body.(*huma.ErrorModel)
-	if !ok {
-		return body, nil
-	}
-	for _, detail := range problem.Errors {
-		switch value := detail.Value.(type) {
-		case string:
-			if len(value) > maxEchoed {
-				detail.Value = strings.ToValidUTF8(value[:maxEchoed], "") + "…"
-			}
-		case []any, map[string]any: // What is decoded without a type, as requests are checked.
-			detail.Value = nil
+// location says where they are. It says plainly what the library has found wrong with a body.
+func sparingProblem(registry huma.Registry) huma.Transformer {
+	return func(ctx huma.Context, _ string, body any) (any, error) {
+		problem, ok := body.(*huma.ErrorModel)
+		if !ok {
+			return body, nil
 		}
+		if schema := jsonBody(ctx.Operation()); schema != nil {
+			problem.Errors = plainly(registry, schema, "body", problem.Errors)
+		}
+		for _, detail := range problem.Errors {
+			switch value := detail.Value.(type) {
+			case string:
+				detail.Value = shortened(value)
+			case []any, map[string]any: // What is decoded without a type, as requests are checked.
+				detail.Value = nil
+			}
+		}
+		return problem, nil
 	}
-	return problem, nil
 }
 
 // historyProblem converts any error of the archive to a 503 with Retry-After, and nil to nil. It logs only the first failure of

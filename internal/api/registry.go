@@ -22,6 +22,7 @@ import (
 
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
+	"iotmon/internal/spelling"
 )
 
 // Registry is where people decide about devices. Its methods may be called concurrently; their errors are those of
@@ -168,7 +169,11 @@ func patched(e *iot.DeviceEntry, patch []byte) (iot.DeviceEntry, error) {
 	if text, err = json.Marshal(mergePatch(target, changes)); err != nil {
 		return iot.DeviceEntry{}, err
 	}
-	return decodeEntry(text)
+	var body EntryBody
+	if err := decodeStrictly(text, &body); err != nil {
+		return iot.DeviceEntry{}, iot.Invalid("", "must be a JSON object with the keys of a registry entry: %v", err)
+	}
+	return body.entry()
 }
 
 // canonicalNames returns a patch of labels or limits with the names as entries have them, so that a name finds the one that looks the
@@ -184,28 +189,12 @@ func canonicalNames(field string, patch map[string]any) (map[string]any, error) 
 	return canonical, nil
 }
 
-func decodeEntry(text []byte) (iot.DeviceEntry, error) {
-	var body EntryBody
-	if err := decodeStrictly(text, &body); err != nil {
-		return iot.DeviceEntry{}, iot.Invalid("", "must be a JSON object with the keys of a registry entry: %v", err)
-	}
-	var keys map[string]any
-	if err := json.Unmarshal(text, &keys); err != nil || keys == nil {
-		return iot.DeviceEntry{}, iot.Invalid("", "must be a JSON object with the keys of a registry entry")
-	}
-	if err := checkKeys(keys); err != nil {
-		return iot.DeviceEntry{}, err
-	}
-	return body.entry()
-}
-
 // checkKeys refuses keys that an entry does not have. Package encoding/json would take NAME for name, and of both the one that comes
 // last: in a patch, that of the entry which is patched.
 func checkKeys(object map[string]any) error {
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		if !slices.Contains(entryKeys, key) {
-			return iot.Invalid("", "must be a JSON object with the keys of a registry entry: unknown field %s (allowed: %s)",
-				iot.Quote(key), strings.Join(entryKeys, ", "))
+			return iot.Invalid(key, "%s", unknownKey+spelling.Suggest(key, entryKeys))
 		}
 	}
 	return nil
@@ -309,7 +298,6 @@ func (s *server) registerRegistry(api huma.API) {
 	huma.Register(api, patch, s.patchDevice)
 	// Huma describes raw bodies as binary; what they hold is an entry.
 	entry := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[EntryBody](), true, "")
-	api.OpenAPI().Components.Schemas.Map()["EntryBody"].AdditionalProperties = false
 	item := api.OpenAPI().Paths[put.Path]
 	item.Put.RequestBody.Content["application/json"].Schema = entry
 	item.Patch.RequestBody.Content["application/merge-patch+json"].Schema = &huma.Schema{
@@ -342,7 +330,11 @@ type entryAnswer struct {
 }
 
 func (s *server) putDevice(ctx context.Context, in *putInput) (*entryAnswer, error) {
-	entry, err := decodeEntry(in.RawBody)
+	var body EntryBody
+	if err := s.decodeBody(in.RawBody, s.document.Paths[Prefix+"/devices/{id}"].Put, &body); err != nil {
+		return nil, err
+	}
+	entry, err := body.entry()
 	if err != nil {
 		return nil, entryProblem(err)
 	}

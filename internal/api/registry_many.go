@@ -97,8 +97,8 @@ type manyAnswer struct {
 
 func (s *server) patchDevices(ctx context.Context, in *manyInput) (*manyAnswer, error) {
 	var change manyChange
-	if err := decodeStrictly(in.RawBody, &change); err != nil {
-		return nil, entryProblem(iot.Invalid("", "must be a JSON object with devices, and patch or forget: %v", err))
+	if err := s.decodeBody(in.RawBody, s.document.Paths[Prefix+"/devices"].Patch, &change); err != nil {
+		return nil, err
 	}
 	if change.Forget == (change.Patch != nil) {
 		return nil, entryProblem(iot.Invalid("patch", "either a patch must be given or forget"))

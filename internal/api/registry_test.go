@@ -180,9 +180,9 @@ func TestChangingADevice(t *testing.T) {
 		{http.MethodPatch, d2, `{"name":"early"}`, []string{"If-None-Match", `"1"`}, 400, ``, ""},
 		{http.MethodPatch, d2, `{"name":"early"}`, nil, 200, `"1"`, `"device_id":"d/2","version":1`},
 		{http.MethodGet, d2, "", nil, 200, `"1"`, `{"device_id":"d/2","status":"never_sent","registered":{"version":1,"name":"early"},"alerts":[],"alert_states":[]}`},
-		{http.MethodPut, d1, `{"nam":"x"}`, []string{"If-Match", `*`}, 422, ``, "unknown field"},
+		{http.MethodPut, d1, `{"nam":"x"}`, []string{"If-Match", `*`}, 422, ``, "unknown key; did you mean name?"},
 		{http.MethodPut, d1, `{"name":"x"} {}`, []string{"If-Match", `*`}, 422, ``, "something follows"},
-		{http.MethodPut, d1, `[]`, []string{"If-Match", `*`}, 422, ``, "JSON object"},
+		{http.MethodPut, d1, `[]`, []string{"If-Match", `*`}, 422, ``, "expected object"},
 		{http.MethodPatch, d1, `null`, nil, 422, ``, "JSON object"},
 		{http.MethodPatch, d1, `{"area":"a//b"}`, nil, 422, ``, "body.area"},
 		{http.MethodPatch, d1, `{"interval_seconds":-1}`, nil, 422, ``, "body.interval"},
@@ -225,11 +225,11 @@ func TestAChangeIsMadeOrRefused(t *testing.T) {
 		status       int
 		contains     string
 	}{
-		{http.MethodPatch, `{"Name":"new"}`, 422, `unknown field \"Name\"`},
-		{http.MethodPatch, `{"RETIRED":false}`, 422, "unknown field"},
-		{http.MethodPatch, `{"Labels":null}`, 422, "unknown field"},
-		{http.MethodPut, `{"NAME":"new"}`, 422, "unknown field"},
-		{http.MethodPut, `null`, 422, "JSON object"},
+		{http.MethodPatch, `{"Name":"new"}`, 422, "unknown key; did you mean name?"},
+		{http.MethodPatch, `{"RETIRED":false}`, 422, `did you mean retired?","location":"body.RETIRED"`},
+		{http.MethodPatch, `{"Labels":null}`, 422, "unknown key"},
+		{http.MethodPut, `{"NAME":"new"}`, 422, "unknown key"},
+		{http.MethodPut, `null`, 422, "expected object"},
 		{http.MethodPatch, "{\"name\":\"\xff\"}", 422, "JSON object"},
 		{http.MethodPut, "{\"name\":\"\xff\"}", 422, "UTF-8"},
 		{http.MethodPatch, `{"labels":{"e\u0301":"2","é":"3"}}`, 422, "look the same"},

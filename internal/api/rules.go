@@ -270,9 +270,6 @@ func (s *server) registerRules(api huma.API) {
 		Summary: "List what was decided about an alert rule", Description: "The newest first, at most 50, as long as control.audit_retention keeps them. What the configuration has brought is not among them.",
 		Errors: failures,
 	}, s.listRuleVersions)
-	for _, body := range []string{"RuleBody", "NewRule", "RuleCondition", "RuleScope", "RuleLevels", "RuleLevel"} { // A misspelt key must not be ignored.
-		api.OpenAPI().Components.Schemas.Map()[body].AdditionalProperties = false
-	}
 }
 
 // ruleAnswer is a rule, as it was decided last.

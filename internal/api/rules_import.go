@@ -1,16 +1,13 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
 	"net/http"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -86,15 +83,13 @@ type importRulesInput struct {
 	RawBody     []byte `contentType:"application/yaml"`
 }
 
-// file returns the file in the body. The error is a problem.
-func (in *importRulesInput) file() (*RulesFile, error) {
+// rulesFile returns the file in the body. The error is a problem.
+func (s *server) rulesFile(in *importRulesInput) (*RulesFile, error) {
 	file := &RulesFile{File: string(in.RawBody)}
 	if kind, _, _ := mime.ParseMediaType(in.ContentType); kind == jsonMediaType {
 		*file = RulesFile{}
-		decoder := json.NewDecoder(bytes.NewReader(in.RawBody))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(file); err != nil {
-			return nil, huma.Error400BadRequest("the body must be an object with file and versions: " + strings.TrimPrefix(err.Error(), "json: "))
+		if err := s.decodeBody(in.RawBody, s.document.Paths[Prefix+"/rules/import"].Post, file); err != nil {
+			return nil, err
 		}
 	}
 	if len(file.File) > maxRulesBytes {
@@ -128,7 +123,7 @@ type rulesImportedAnswer struct {
 }
 
 func (s *server) importRules(ctx context.Context, in *importRulesInput) (*rulesImportedAnswer, error) {
-	file, err := in.file()
+	file, err := s.rulesFile(in)
 	if err != nil {
 		return nil, err
 	}

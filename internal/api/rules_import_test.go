@@ -192,6 +192,6 @@ func TestAnImportOverwritesNothingThatNobodyHasSeen(t *testing.T) {
 	}
 	post("", envelope(`,"versions":{"boiler hot":0,"temperature_high":1700000000000001}`), asJSON, 200, `"in_force":true`)
 	post("?delete=true", envelope(""), asJSON, 200, `{"name":"added","change":"deleted"`)
-	post("", `{"file":1}`, asJSON, 400, "file and versions")
-	post("", `{"fill":""}`, asJSON, 400, "file and versions")
+	post("", `{"file":1}`, asJSON, 422, `expected string","location":"body.file"`)
+	post("", `{"fill":""}`, asJSON, 422, `did you mean file?","location":"body.fill"`)
 }

@@ -34,9 +34,6 @@ func (s *server) registerTrials(api huma.API) {
 			"readings, from its first one on: what came later out of a buffer counts as if it had come in time, and reports that a device is online are not known. device_offline cannot be tried. Medians are those of the archived readings at the beginning of every 10 seconds, or more seldom if there are many devices. At most 20 million readings and 20 seconds: stopped says which of them has ended the trial. One trial runs at a time.",
 		Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.tryRule)
-	for _, body := range []string{"TrialBody", "RuleBody"} { // As in registerRules.
-		api.OpenAPI().Components.Schemas.Map()[body].AdditionalProperties = false
-	}
 }
 
 // TrialBody is what is tried. It is exported for the library.

@@ -76,7 +76,7 @@ func TestTryingARule(t *testing.T) {
 		{`{"name":"x","rule":` + strings.Replace(oftenRule, `"last":5`, `"last":65`, 1) + `}`, 422, `"location":"body.rule.condition.last"`},
 		{`{"name":"x","rule":` + strings.Replace(hotRule, "temperature_sensor", "no", 1) + `}`, 422, `unknown device type`},
 		{`{"name":"device_offline","rule":{"condition":{"kind":"offline"},"severity":"info"}}`, 422, `device_offline cannot be tried`},
-		{`{"name":"temperature_high","rules":[]}`, 422, "unexpected property"},
+		{`{"name":"temperature_high","rules":[]}`, 422, "unknown key"},
 	} {
 		w := send(h, "POST", tryPath, step.body, "Content-Type", asJSON)
 		if got := w.Body.String(); w.Code != step.status || !strings.Contains(got, step.want) {

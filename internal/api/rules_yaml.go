@@ -101,11 +101,7 @@ func (r *ruleInFile) wrong(err error) *fileError {
 var ruleSchema = sync.OnceValues(func() (huma.Registry, *huma.Schema) {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	schema := registry.Schema(reflect.TypeFor[NewRule](), true, "NewRule")
-	for _, body := range registry.Map() {
-		if body.Type == huma.TypeObject && body.AdditionalProperties == nil {
-			body.AdditionalProperties = false
-		}
-	}
+	closeKeys(registry, schema)
 	return registry, schema
 })
 
@@ -204,19 +200,13 @@ func (r *ruleInFile) decode(catalog *iot.Catalog) (wrong []error) {
 	text, err := json.Marshal(value)
 	if err == nil {
 		value = nil
-		err = json.Unmarshal(text, &value)
+		err = unmarshal(text, &value)
 	}
 	if err != nil {
 		return []error{r.wrong(errors.New("has a key or a number that JSON cannot have"))}
 	}
 	registry, schema := ruleSchema()
-	var result huma.ValidateResult
-	huma.Validate(registry, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, value, &result)
-	for _, err := range result.Errors {
-		detail := (*huma.ErrorDetail)(nil)
-		if !errors.As(err, &detail) {
-			detail = &huma.ErrorDetail{Message: err.Error()}
-		}
+	for _, detail := range checkBody(registry, schema, "", value) {
 		wrong = append(wrong, atKey(r.node, r.place, detail.Location, detail.Message))
 	}
 	if len(wrong) > 0 {

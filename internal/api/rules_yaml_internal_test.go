@@ -107,7 +107,7 @@ func TestWhatIsWrongInAFileOfRules(t *testing.T) {
 		{"rules: [1]", "line 1, rules[0]: expected object"},
 		{"rules:\n- {}", "line 2, rules[0]: expected required property condition to be present"},
 		{strings.Replace(ruleOfFile, "name: hot", "name: ''", 1), "line 2, rules[0].name: expected length >= 1"},
-		{strings.Replace(ruleOfFile, "severity", "priority", 1), `[line 2, rules[0]: expected required property severity to be present line 4, rules[0].priority: unexpected property]`},
+		{strings.Replace(ruleOfFile, "severity", "priority", 1), `[line 2, rules[0]: expected required property severity to be present line 4, rules[0].priority: unknown key]`},
 		{strings.Replace(ruleOfFile, "critical", "high", 1), `line 4, rules[0].severity: expected value to be one of "info, warning, critical"`},
 		{strings.Replace(ruleOfFile, "80", "eighty", 1), "line 5, rules[0].condition.threshold: expected number"},
 		{strings.Replace(ruleOfFile, "80", ".inf", 1), "line 2, rules[0]: has a key or a number that JSON cannot have"},

@@ -73,7 +73,7 @@ func TestTheMapOfASourceIsDecided(t *testing.T) {
 		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"a","define":{"max":1}},{"field":"u","device":"d","type":"a","define":{"max":2}}]}`, []string{"If-Match", `"3"`}, 422, `defined otherwise by another rule`},
 		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"temperature_sensor","define":{"unit":"°F","min":0,"max":1}}]}`, []string{"If-Match", `"3"`}, 422, `defined otherwise`},
 		{"PUT", mapPath, `{}`, []string{"If-Match", `"3"`}, 422, "missing"},
-		{"PUT", mapPath, `{"rules":[{"fild":"t"}]}`, nil, 422, "unexpected property"},
+		{"PUT", mapPath, `{"rules":[{"fild":"t"}]}`, nil, 422, "unknown key"},
 		{"DELETE", mapPath, "", []string{"If-Match", `"3"`}, 200, `"version":4,"origin":"configuration","rules":[{"field":"temp","device":"{host}"`},
 		{"PUT", mapPath, `{"restore":4}`, nil, 409, "delete the map instead"},
 		{"GET", mapPath + "/versions", "", nil, 200, `"version":4,"origin":"configuration","rules":[],"time":"2026-03-01T12:00:00Z","actor":"anonymous","action":"delete"},{"version":3`},

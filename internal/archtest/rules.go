@@ -61,7 +61,9 @@ var (
 	wiring = []string{"internal/app", "internal/app/command"}
 	// datadir is what both packages of wiring know of the data directory of iotmon.
 	datadir = []string{"internal/app/datadir"}
-	// aside imports no package of this module.
+	// words are for messages to people.
+	words = []string{"internal/spelling"}
+	// aside imports no other package of this module than words.
 	aside = []string{"internal/config", "internal/observe", "internal/backup", "internal/filelock", "internal/archtest", "web"}
 )
 
@@ -77,14 +79,15 @@ var layers = []layer{
 	{packages: senders, may: slices.Concat(domain, notices)},
 	{packages: services, may: slices.Concat(domain, notices, []string{"internal/notify/post"})},
 	{packages: uses, may: slices.Concat(domain, parts, foreign, retries, notices)},
-	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, tries, retries, notices)},
+	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, tries, retries, notices, words)},
 	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
 	{packages: adapters, may: slices.Concat(domain, parts, foreign, uses, retries, notices, []string{"internal/api", "internal/filelock"})},
 	{packages: codecs},
 	{packages: clients, may: codecs},
 	{packages: protocols, may: slices.Concat(domain, parts, foreign, retries, clients, []string{"internal/source"})},
 	{packages: measures, may: slices.Concat(domain, parts, foreign, uses, retries)},
-	{packages: aside},
+	{packages: words},
+	{packages: aside, may: words},
 	{packages: wiring, may: slices.Concat(domain, parts, foreign, uses, readers, adapters, clients, protocols, measures, aside, datadir, notices, senders, services)},
 	{packages: datadir, may: slices.Concat(adapters, aside)},
 	// A program hands its command line on: to the commands, or to the one client that needs no service.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
+
+	"iotmon/internal/spelling"
 )
 
 // layer holds the typed values by key from one source, or from the sources of one kind, and the source of each.
@@ -84,7 +86,7 @@ func (d *decoder) unknown(section, key string, keys []string) {
 		d.problems.add(d.source, path, "keys are nested, not dotted: write each part on a line of its own")
 		return
 	}
-	hint := suggest(path, known)
+	hint := spelling.Suggest(path, known)
 	if hint == "" {
 		hint = suggestLast(key, all)
 	}

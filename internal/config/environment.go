@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/joho/godotenv"
+
+	"iotmon/internal/spelling"
 )
 
 // envConfig names the file, as -config does.
@@ -76,7 +78,7 @@ func (e *environment) layer(problems *problems) *layer {
 				into.set(path, value, d.source)
 			}
 		case !kubernetesLink.MatchString(name + "=" + text):
-			*problems = append(*problems, fmt.Sprintf("%s: unknown variable%s", e.source(name), suggest(name, slices.Sorted(maps.Keys(known)))))
+			*problems = append(*problems, fmt.Sprintf("%s: unknown variable%s", e.source(name), spelling.Suggest(name, slices.Sorted(maps.Keys(known)))))
 		}
 	}
 	return into

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/agnivade/levenshtein"
 )
 
 // ErrVersion is returned by Load when the command line asks for the version, as flag.ErrHelp is when it asks for help.
@@ -36,18 +34,4 @@ func (p problems) err() error {
 	}
 	slices.Sort(p)
 	return &Error{Problems: p}
-}
-
-// suggest returns "; did you mean NAME?" with the nearest known name, or nothing if none is near.
-func suggest(written string, known []string) string {
-	best, distance := "", 1+max(2, len(written)/3)
-	for _, name := range known {
-		if d := levenshtein.ComputeDistance(strings.ToLower(written), strings.ToLower(name)); d < distance {
-			best, distance = name, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
 }

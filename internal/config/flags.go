@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"iotmon/internal/spelling"
 )
 
 // option is a flag that sets a key.
@@ -92,5 +94,5 @@ func flagError(set *flag.FlagSet, err error) error {
 	}
 	var known []string
 	set.VisitAll(func(f *flag.Flag) { known = append(known, "-"+f.Name) })
-	return &Error{Problems: []string{fmt.Sprintf("%s: unknown flag%s", name, suggest(name, known))}}
+	return &Error{Problems: []string{fmt.Sprintf("%s: unknown flag%s", name, spelling.Suggest(name, known))}}
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"iotmon/internal/spelling"
 )
 
 // checker collects invalid values, each with its source.
@@ -40,7 +42,7 @@ func (c *checker) mustText(ok bool, key, got, format string, args ...any) {
 
 // knownType is mustText for the name of a device type.
 func (c *checker) knownType(key, name string, known []string) {
-	c.must(slices.Contains(known, name), key, strconv.Quote(name)+suggest(name, known), "one of %s", strings.Join(known, ", "))
+	c.must(slices.Contains(known, name), key, strconv.Quote(name)+spelling.Suggest(name, known), "one of %s", strings.Join(known, ", "))
 }
 
 // within is must for a range that includes low and high.
