@@ -43,7 +43,7 @@ func (s *server) putRoutes(ctx context.Context, in *putRoutesInput) (*routesAnsw
 			spelled[i].TimeZone = cmp.Or(spelled[i].TimeZone, p.TimeZone)
 		}
 		d.Routes = &notify.DecidedRoutes{Version: next, Routes: spelled}
-		return notify.CheckRoutes("routes", spelled, p.setup.NamesOf(d))
+		return notify.CheckNewRoutes("routes", spelled, p.setup.NamesOf(d))
 	})
 	if err != nil {
 		return nil, err

@@ -116,6 +116,7 @@ func TestRoutesAreDecided(t *testing.T) {
 		`{"routes":[` + strings.Replace(ofCritical, `"mail"`, `"fax"`, 1) + `]}`:      "body.routes[0].escalate[0].channels[0]",
 		`{"routes":[` + ofWarnings + `,` + ofWarnings + `]}`:                          "body.routes[1].name",
 		`{"routes":[` + strings.Replace(ofWarnings, `"14:00"`, `"24:30"`, 1) + `]}`:   "body.routes[0].quiet[0].to",
+		`{"routes":[` + strings.Replace(ofWarnings, `"14:00"`, `"00:00"`, 1) + `]}`:   "body.routes[0].quiet[0].to",
 		`{"routes":[` + ofWarnings + `],"restore":1}`:                                 "body.routes",
 		`{"routes":[` + strings.Replace(ofCritical, "electricians", "none", 1) + `]}`: "body.routes[0].on_call[0]",
 	} {

@@ -69,7 +69,7 @@ func (s *server) tryRoutes(ctx context.Context, in *tryRoutesInput) (*answer[tri
 		for i := range b.Routes {
 			b.Routes[i].TimeZone = cmp.Or(b.Routes[i].TimeZone, p.TimeZone)
 		}
-		if err := notify.CheckRoutes("routes", b.Routes, names); err != nil {
+		if err := notify.CheckNewRoutes("routes", b.Routes, names); err != nil {
 			return nil, entryProblem(err)
 		}
 		decided.Routes = &notify.DecidedRoutes{Version: 1, Routes: b.Routes}

@@ -85,7 +85,7 @@ func mapRule(r *config.MapRule) mapping.Rule {
 func Builtin() config.Builtin {
 	builtin := config.Builtin{
 		RuleTypes: make(map[string]string), MaxRules: iot.MaxRules, MaxRuleDevices: iot.MaxRuleDevices, MaxRuleText: iot.MaxRuleText,
-		MinWithin: iot.MinWithin, MaxWithin: iot.MaxWithin, CheckRule: checkRule, CheckTemplate: checkTemplate,
+		MinWithin: iot.MinWithin, MaxWithin: iot.MaxWithin, CheckRule: checkRule, CheckTemplate: checkTemplate, WholeWeek: wholeWeek,
 	}
 	for _, spec := range iot.BuiltinTypes() {
 		builtin.DeviceTypes = append(builtin.DeviceTypes, string(spec.Name))
@@ -184,6 +184,19 @@ var conditionFields = []string{"kind", "below", "threshold", "hysteresis", "with
 // checkTemplate is config.Builtin.CheckTemplate.
 func checkTemplate(title, body string) (part, reason string) {
 	return (&notify.Template{Title: title, Body: body}).Check()
+}
+
+// wholeWeek is config.Builtin.WholeWeek.
+func wholeWeek(spans []config.Span) (last int, whole bool) {
+	all := make([]notify.Span, len(spans))
+	for i := range spans {
+		s := notify.SpanSpec{Days: spans[i].Days, From: spans[i].From, To: spans[i].To}
+		var err error
+		if all[i], err = s.Span(""); err != nil {
+			return 0, false // It is refused for that.
+		}
+	}
+	return notify.WholeWeek(all)
 }
 
 // checkRule is config.Builtin.CheckRule.

@@ -172,6 +172,8 @@ type Builtin struct {
 	CheckRule func(*Rule) (key, reason string)
 	// CheckTemplate returns which part of the template of a notification is wrong, title or body, and what it must be; nil checks nothing.
 	CheckTemplate func(title, body string) (part, reason string)
+	// WholeWeek reports whether valid spans leave no minute of a week out, and which is the first that does so with those before it; nil checks nothing.
+	WholeWeek func([]Span) (last int, whole bool)
 }
 
 // knownTypes lists the built-in device types and those that the configuration adds.

@@ -439,6 +439,11 @@ func (c *checker) route(key string, r *Route, names *notifyNames, taken map[stri
 	}
 	c.spans(key+".times", r.Times)
 	c.spans(key+".quiet", r.Quiet)
+	if whole := c.builtin.WholeWeek; whole != nil {
+		if last, yes := whole(r.Quiet); yes {
+			c.mustText(false, fmt.Sprintf("%s.quiet[%d].to", key, last), r.Quiet[last].To, "such that the quiet hours end: those of a whole week would never; select severities instead")
+		}
+	}
 	c.timeZone(key+".time_zone", r.TimeZone)
 	c.notified(key, r.Channels, r.OnCall, names, true)
 	for i, by := range r.GroupBy {

@@ -42,11 +42,10 @@ func (s *Span) in(day time.Weekday, clock time.Duration) bool {
 	return begins(day) && clock >= s.From || begins((day+6)%7) && clock < s.To
 }
 
-// longestQuiet is how far End looks.
-const longestQuiet = 8 * 24 * time.Hour
+// longestQuiet is how far End looks: in a week, the clocks may skip the only minutes that are in none of the spans.
+const longestQuiet = 15 * 24 * time.Hour
 
-// End returns the first whole minute from now on that is in none of the spans; now itself if it is in none. Spans that cover all of a week
-// never end: then it is a week and a day later.
+// End returns the first whole minute from now on that is in none of the spans; now itself if it is in none, or if the spans never end.
 func (t *Times) End(now time.Time) time.Time {
 	if !t.In(now) {
 		return now
@@ -54,6 +53,9 @@ func (t *Times) End(now time.Time) time.Time {
 	at := now.Truncate(time.Minute)
 	for at.Before(now.Add(longestQuiet)) && t.In(at) {
 		at = at.Add(time.Minute)
+	}
+	if t.In(at) {
+		return now
 	}
 	return at
 }

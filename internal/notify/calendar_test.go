@@ -59,3 +59,39 @@ func TestTurnsAreWhoIsOnCall(t *testing.T) {
 		}
 	})
 }
+
+// Quiet hours keep nothing back for ever, whatever they are, also where clocks are set, and spans are of the whole week if no minute by the clock is in
+// none of them.
+func TestQuietHoursEnd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		zone, err := time.LoadLocation(rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "Australia/Lord_Howe"}).Draw(t, "zone"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clock := rapid.SampledFrom([]time.Duration{0, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 18*time.Hour + time.Minute, 24 * time.Hour})
+		times := notify.Times{Zone: zone}
+		for range rapid.IntRange(1, 5).Draw(t, "spans") {
+			days := rapid.SliceOfDistinct(rapid.Custom(func(t *rapid.T) time.Weekday { return time.Weekday(rapid.IntRange(0, 6).Draw(t, "day")) }), rapid.ID).Draw(t, "days")
+			times.Spans = append(times.Spans, notify.Span{Days: days, From: clock.Draw(t, "from"), To: clock.Draw(t, "to")})
+		}
+		now := time.Date(2026, 3, 20, 0, rapid.IntRange(0, 20*24*60).Draw(t, "minute"), rapid.IntRange(0, 59).Draw(t, "second"), 0, zone)
+		free := false // By a week of clocks that nobody sets.
+		unset := notify.Times{Zone: time.UTC, Spans: times.Spans}
+		for minute := range 7 * 24 * 60 {
+			free = free || !unset.In(time.Date(2026, 3, 1, 0, minute, 0, 0, time.UTC))
+		}
+		last, whole := notify.WholeWeek(times.Spans)
+		if whole == free {
+			t.Fatalf("got whole week %v, want %v", whole, !free)
+		}
+		if whole {
+			if _, sooner := notify.WholeWeek(times.Spans[:last]); sooner {
+				t.Fatalf("span %d is not the first that makes the week whole", last)
+			}
+		}
+		end := times.End(now)
+		if end.Before(now.Truncate(time.Minute)) || !whole && times.In(end) || whole && !end.Equal(now) || end.Sub(now) > 15*24*time.Hour {
+			t.Fatalf("at %v: got an end at %v (whole week: %v)", now, end, whole)
+		}
+	})
+}

@@ -209,6 +209,33 @@ func CheckRoutes(field string, routes []RouteSpec, names *Names) error {
 	return nil
 }
 
+// CheckNewRoutes checks routes that somebody decides: as CheckRoutes, and also what an older version has taken and stored. field is their place. The error
+// is an *iot.InvalidError.
+func CheckNewRoutes(field string, routes []RouteSpec, names *Names) error {
+	if err := CheckRoutes(field, routes, names); err != nil {
+		return err
+	}
+	for i := range routes {
+		if err := routes[i].checkNew(fmt.Sprintf("%s[%d].", field, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkNew checks that quiet hours end.
+func (r *RouteSpec) checkNew(field string) error {
+	quiet, err := newTimes(field+"quiet", r.Quiet, nil)
+	if err != nil {
+		return err
+	}
+	if last, whole := WholeWeek(quiet.Spans); whole {
+		return iot.Invalid(fmt.Sprintf("%squiet[%d].to", field, last), "quiet hours of the whole week never end: what is not critical would never be notified; select severities instead (got %s)",
+			iot.Quote(r.Quiet[last].To))
+	}
+	return nil
+}
+
 func (r *RouteSpec) check(field string, names *Names) error {
 	if err := checkName(field+"name", r.Name); err != nil {
 		return err

@@ -173,3 +173,35 @@ func TestADecisionOutlivesTheChannelsThatItNames(t *testing.T) {
 		t.Errorf("got %+v, %v, %v", plan, missing, err)
 	}
 }
+
+// Quiet hours that never end are refused when they are decided; stored ones are loaded, and keep nothing back.
+func TestQuietHoursOfAWholeWeekAreRefused(t *testing.T) {
+	for place, quiet := range map[string][]notify.SpanSpec{
+		"routes[1].quiet[0].to": {{From: "06:00", To: "06:00"}},
+		"routes[1].quiet[1].to": {{From: "08:00", To: "20:00"}, {From: "20:00", To: "08:00"}, {From: "09:00", To: "10:00"}},
+		"routes[1].quiet[2].to": {{Days: []string{"mon", "tue", "wed", "thu", "fri"}, From: "00:00", To: "24:00"}, {Days: []string{"sat"}, From: "00:00", To: "00:00"}, {Days: []string{"sun"}, From: "00:00", To: "24:00"}},
+	} {
+		d := decision()
+		d.Routes.Routes[1].Quiet = quiet
+		names := &notify.Names{Channels: map[string]bool{"chat": true, "boss": true}, Calendars: map[string]bool{"electricians": true}}
+		refusedAt(t, notify.CheckNewRoutes("routes", d.Routes.Routes, names), place)
+		stored, err := notify.DecodeDecided(notify.AppendDecided(nil, d))
+		if err != nil {
+			t.Fatalf("stored: got %v, want it loaded", err)
+		}
+		plan, _, err := (&notify.Setup{Recipients: map[string][]string{"chat": nil, "boss": nil}}).Plan(&stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+		plan.Routes = plan.Routes[1:]
+		if tried := plan.Try(&notify.Alert{Severity: iot.Warning}, nil, at); len(tried) != 1 || tried[0].From.Sub(at) > time.Minute {
+			t.Errorf("got %+v, want it notified at once", tried)
+		}
+	}
+	most := []notify.SpanSpec{{From: "06:01", To: "06:00"}}
+	names := &notify.Names{Channels: map[string]bool{"chat": true}}
+	if err := notify.CheckNewRoutes("routes", []notify.RouteSpec{routeSpec("a", func(r *notify.RouteSpec) { r.Quiet = most })}, names); err != nil {
+		t.Errorf("all but a minute a day: got %v", err)
+	}
+}
