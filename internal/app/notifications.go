@@ -45,7 +45,7 @@ func (s *Service) makeNotifier(context.Context) error {
 	}
 	notifier := deliver.New(deliver.Options{
 		Store: s.notices, Log: &feed.Alerts{Dial: s.dial, Topics: s.topics, Logger: s.Logger}, Planned: *configured, Follow: plans.follow, Senders: senders, Labels: s.deviceLabels,
-		Keep: s.cfg.Notifications.Keep, Logger: observe.Sparing(s.Logger, repeatedLogs), Now: time.Now,
+		Keep: s.cfg.Notifications.Keep, Logger: observe.Sparing(s.Logger, repeatedLogs), Receivers: s.Logger, Now: time.Now,
 		Metrics: deliver.Metrics{
 			Tried: m.Tried, Waiting: m.Waiting, Open: m.Open, Sending: m.Sending, Unrouted: m.Unrouted, Untracked: m.Untracked,
 			FromMemory: m.FromMemory, Failed: m.Failed,

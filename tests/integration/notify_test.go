@@ -24,7 +24,7 @@ import (
 type hook struct {
 	*httptest.Server
 	key []byte
-	// mode is what it does: 0 takes messages, 1 answers 503, 2 takes them but ends the connection without an answer, 3 hangs.
+	// mode is what it does: 0 takes messages, 1 answers 503, 2 takes them but ends the connection without an answer, 3 hangs, 4 answers 400.
 	mode atomic.Int32
 
 	mu sync.Mutex
@@ -84,6 +84,9 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch mode {
 	case 1:
 		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	case 4:
+		w.WriteHeader(http.StatusBadRequest)
 		return
 	case 3:
 		select {

@@ -282,7 +282,7 @@ func follow(t *testing.T, s *store, l *log, senders map[string]deliver.Sender, d
 	var readings atomic.Int64 // As with a real clock, no reading is as early as the one before.
 	now := func() time.Time { return time.Now().Add(time.Duration(readings.Add(1)) * time.Microsecond) }
 	n := deliver.New(deliver.Options{
-		Store: s, Log: l, Planned: deliver.Planned{Plan: plan, Published: []byte("file")}, Follow: decided, Senders: senders, Keep: time.Hour, Logger: slog.New(slog.DiscardHandler), Now: now,
+		Store: s, Log: l, Planned: deliver.Planned{Plan: plan, Published: []byte("file")}, Follow: decided, Senders: senders, Keep: time.Hour, Logger: slog.New(slog.DiscardHandler), Receivers: slog.New(slog.DiscardHandler), Now: now,
 	})
 	go func() { done <- n.Run(ctx) }()
 	return func() {

@@ -32,7 +32,9 @@ type Options struct {
 	Keep    time.Duration
 	Metrics Metrics
 	Logger  *slog.Logger
-	Now     func() time.Time
+	// Receivers is the logger of what happens to receivers. It must not leave out a line because there was the same of another receiver.
+	Receivers *slog.Logger
+	Now       func() time.Time
 }
 
 const (
@@ -88,7 +90,7 @@ type Notifier struct {
 func New(options Options) *Notifier {
 	options.Metrics.fill()
 	return &Notifier{
-		Options: options, troubles: newTroubles(options.Logger), planned: &options.Planned, offered: make(map[string]bool), notified: make(map[string]bool),
+		Options: options, troubles: newTroubles(options.Receivers), planned: &options.Planned, offered: make(map[string]bool), notified: make(map[string]bool),
 	}
 }
 
