@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/url"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -152,7 +153,7 @@ func (tab *tab) listen(running *sync.WaitGroup, addr string) {
 		}
 	})
 	each(tab, running, chromedp.Console(tab.ctx), func(m chromedp.ConsoleMessage) {
-		expected := tab.offline && strings.Contains(m.Text, "ERR_CONNECTION_REFUSED")
+		expected := tab.offline && unanswered.MatchString(m.Text)
 		switch m.Type {
 		case chromedp.ConsoleWarning, chromedp.ConsoleError, chromedp.ConsoleException:
 			if !expected {
@@ -161,6 +162,9 @@ func (tab *tab) listen(running *sync.WaitGroup, addr string) {
 		}
 	})
 }
+
+// unanswered matches what the browser says about a request to a server that is down, or that ended before it had answered.
+var unanswered = regexp.MustCompile(`net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|Connection closed before receiving a handshake response`)
 
 // each calls handle with every event, holding the tab's lock, until there are no more.
 func each[E any](tab *tab, running *sync.WaitGroup, events iter.Seq2[E, error], handle func(E)) {
@@ -260,9 +264,18 @@ func (tab *tab) frame() {
 	eval[chromedp.Void](tab, `new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))`)
 }
 
-// click presses the mouse where an element is, as a person would.
+// click presses the mouse where an element is, as a person would: once it stays where it is, because what comes above it moves it away from the mouse.
 func (tab *tab) click(selector string) {
 	tab.t.Helper()
+	tab.until(fmt.Sprintf(`(async () => {
+		const element = document.querySelector(%q);
+		const frame = () => new Promise((painted) => requestAnimationFrame(painted));
+		const place = () => (({ x, y, width, height }) => [x, y, width, height].join())(element.getBoundingClientRect());
+		const before = place();
+		await frame();
+		await frame();
+		return element.isConnected && place() === before;
+	})()`, selector))
 	tab.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
