@@ -43,6 +43,11 @@ provision: ## install what the tests need: C compiler, Chromium, promtool, fonts
 
 # What the first step downloads and installs is not waited for by what needs only Go or Node. The other modules need many libraries, which
 # are compiled while tests wait.
+#
+# On a fresh machine the compiler, the linker and vet take a third of all processor time. Each of their processes ends before garbage is worth
+# collecting: without it, below a gigabyte, they take a fifth less. What they make is the same, and in the same cache.
+quick := '-toolexec=env GOGC=off GOMEMLIMIT=1GiB'
+test: export GOFLAGS := $(shell $(GO) env GOFLAGS 2>/dev/null) $(quick)
 test: ## run every test; takes minutes
 	$(MAKE) -j 2 provision check-format vet-project test-web
 	$(MAKE) -j 2 test-go vet-modules

@@ -19,6 +19,6 @@ provide_chart() {
     mkdir -p "$home"
     (
         flock 7
-        [ -x "$chart" ] || GOFLAGS='' CGO_ENABLED=0 go build -C "$source" "${chart_flags[@]}" '-ldflags=-s -w' -o "$chart" ./chart
+        [ -x "$chart" ] || GOFLAGS='' GOGC=off GOMEMLIMIT=1GiB CGO_ENABLED=0 go build -C "$source" "${chart_flags[@]}" '-ldflags=-s -w' -o "$chart" ./chart
     ) 7>"$chart.lock" >&2
 }
