@@ -330,8 +330,8 @@ func TestTheConnectionLastsWhileTheReceiverBlocks(t *testing.T) {
 		for began := time.Now(); ; pings.Add(1) {
 			_ = p.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
 			kind, _ := p.packet()
-			if kind>>4 == packet.Disconnect && time.Since(began) >= silence {
-				return
+			if kind == 0 && time.Since(began) >= silence {
+				return // The connection has ended by an error, so the client does not take leave.
 			}
 			if kind>>4 != packet.Pingreq {
 				t.Errorf("got a packet of type %d after %d pings, want a ping", kind>>4, pings.Load())

@@ -63,10 +63,10 @@ type connection struct {
 	wake chan struct{}
 }
 
-// Run connects, subscribes and receives until ctx ends or the connection is lost. It returns why. It may be called again, but not
-// concurrently.
-func (c *Client) Run(ctx context.Context, receiver Receiver) error {
-	ctx, lose := context.WithCancelCause(ctx)
+// Run connects, subscribes and receives until ctx ends or the connection is lost. It returns why. Only if ctx ends the client takes leave of the broker: after
+// anything else the broker publishes the will. Run may be called again, but not concurrently.
+func (c *Client) Run(outer context.Context, receiver Receiver) error {
+	ctx, lose := context.WithCancelCause(outer)
 	defer lose(nil)
 	socket, err := c.o.dial(ctx)
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *Client) Run(ctx context.Context, receiver Receiver) error {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		s.write(ctx)
+		s.write(ctx, func() bool { return context.Cause(ctx) == context.Cause(outer) })
 	}()
 	s.subscribe(c.o.Topics)
 	lose(s.read(ctx))
@@ -252,8 +252,9 @@ func (s *connection) signal() {
 	}
 }
 
-// write writes what is to be written, and pings, until ctx ends. Then it takes leave and closes the connection.
-func (s *connection) write(ctx context.Context) {
+// write writes what is to be written, and pings, until ctx ends. Then it closes the connection, and takes leave before if the client is leaving: a broker that has
+// read DISCONNECT drops the will, which is for those who are to know that the connection is lost.
+func (s *connection) write(ctx context.Context, leaving func() bool) {
 	defer stream.Close(s.net)
 	ping := time.NewTicker(s.keepAlive / 2)
 	defer ping.Stop()
@@ -273,7 +274,10 @@ func (s *connection) write(ctx context.Context) {
 			s.mu.Unlock()
 			s.subscribe(refused)
 		case <-ctx.Done():
-			_ = s.flush([]byte{packet.Disconnect << 4, 0}, leaveTimeout)
+			if leaving() {
+				more = []byte{packet.Disconnect << 4, 0}
+			}
+			_ = s.flush(more, leaveTimeout)
 			return
 		}
 		if err := s.flush(more, s.keepAlive*3/2); err != nil {
