@@ -89,8 +89,9 @@ test-env-down: ## stop them
 test-web:
 	./scripts/test-web.sh
 
-test-chaos: provision ## strike the services for as long as faults take in the field: 100 kills, outages of a minute
+test-chaos: provision ## strike the services for as long as faults take in the field: 100 kills, outages of a minute, 1,000 interruptions
 	TEST_CHAOS=long $(GO) test $(race) -timeout 90m -v -run 'SurviveFaults|Kills|OneOwner' ./tests/integration
+	TEST_CHAOS=long $(GO) test $(race) -timeout 90m -v -p 1 -run 'Faults$$/interruptions' ./internal/source/... ./internal/kafka/intake
 
 test-short: ## run the tests that need only Go and a minute
 	$(GO) test -short $(PKG)

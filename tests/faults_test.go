@@ -32,7 +32,7 @@ func TestEveryProtocolSurvivesEveryFault(t *testing.T) {
 		}
 		interruptions := "1,000"
 		if w.Interruptions > 0 {
-			interruptions = fmt.Sprint(w.Interruptions)
+			interruptions += fmt.Sprintf(" (%d)", w.Interruptions)
 		}
 		row(w.Name, interruptions, func(fault string) string {
 			if w.Without[fault] != "" {

@@ -1,7 +1,6 @@
 package sourcetest
 
 import (
-	"cmp"
 	"fmt"
 	"sync"
 	"testing"
@@ -15,6 +14,8 @@ const (
 	interruptions = "interruptions"
 	// first and last are how many interruptions there have been when what the process uses is compared.
 	first, last = 10, 1000
+	// aNumber is the time after a number until the next one is tried: there are fewer than 10,000 for all interruptions.
+	aNumber = 500 * time.Millisecond
 	// ofConnection is how many goroutines a connection has: three of the proxy, and those of its client.
 	ofConnection = 6
 )
@@ -28,7 +29,7 @@ func interrupt(t *testing.T, harnesses map[string]func(t *testing.T) *Harness) {
 	began := time.Now()
 	cutAll(t, rigs, func(Way) (from, to int64) { return 0, first })
 	before, openBefore := used(), open(rigs)
-	cutAll(t, rigs, func(w Way) (from, to int64) { return first, cmp.Or(w.Interruptions, last) })
+	cutAll(t, rigs, func(w Way) (from, to int64) { return first, w.interruptions() })
 	after, more := used(), max(0, open(rigs)-openBefore)
 	t.Logf("after %d interruptions: %v; after %d: %v; %v for one of each", first, before, last, after, time.Since(began)/last)
 	if after.goroutines > before.goroutines+2*len(rigs)+more*ofConnection {
@@ -95,7 +96,7 @@ func connections(way string) int {
 // receive gives the server a number and waits until it has arrived.
 func (r *rig) receive(t *testing.T) {
 	number := r.produced()
-	stop := r.produce(t)
+	stop := r.produce(t, aNumber)
 	r.within(t, recovery, "a number", func() bool { return r.log.after(number) })
 	stop()
 }

@@ -206,7 +206,7 @@ func run(t *testing.T, h *Harness, f *fault) {
 	r := newRig(t, h, 100*time.Millisecond, 500*time.Millisecond)
 	// What is produced before the source has subscribed need not be kept for it. A device connects when it has something to send.
 	r.within(t, patience, "connected", func() bool { return h.Clients != nil || r.connected() })
-	stop := r.produce(t)
+	stop := r.produce(t, interval)
 	r.within(t, patience, "the first numbers", func() bool { return r.log.count() >= 10 })
 
 	f.begin(t, r)
@@ -327,8 +327,8 @@ func (r *rig) within(t *testing.T, limit time.Duration, what string, holds func(
 	}
 }
 
-// produce gives numbers to the server until stop is called, which waits for the last one.
-func (r *rig) produce(t *testing.T) (stop func()) {
+// produce gives numbers to the server, each so long after the last one that it has taken, until stop is called, which waits for the last one.
+func (r *rig) produce(t *testing.T, every time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -341,14 +341,16 @@ func (r *rig) produce(t *testing.T) (stop func()) {
 			trying, done := context.WithTimeout(context.Background(), recovery)
 			err := r.Produce(trying, number)
 			done()
+			pause := interval
 			if err == nil {
+				pause = every
 				r.mu.Lock()
 				r.taken[number] = true
 				r.mu.Unlock()
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(interval):
+			case <-time.After(pause):
 			}
 		}
 	})

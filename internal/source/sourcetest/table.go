@@ -1,12 +1,17 @@
 package sourcetest
 
+import (
+	"cmp"
+	"os"
+)
+
 // Way is one way of connecting to a source that goes through the suite.
 type Way struct {
 	// Section is the protocol's section in the configuration.
 	Section string
 	// Name is the protocol, and how it is transported.
 	Name string
-	// Interruptions is how often the connection is cut to see that nothing is left of it; 0 means 1,000.
+	// Interruptions is how often the connection is cut to see that nothing is left of it; 0 means 1,000, and so does TEST_CHAOS=long for all.
 	Interruptions int64
 	// Itself is whether the protocol's client connects anew without a word when it is cut, so that the source stays connected.
 	Itself bool
@@ -20,9 +25,9 @@ const (
 	noEncryption = "not encrypted"
 )
 
-// Ways are all ways that go through the suite, some for each protocol of the configuration. Some are interrupted less often:
-// Mosquitto takes a quarter of a second to accept a websocket, a connection with RTU frames is made anew after the time of a late answer, and what connects
-// anew by itself is back when a number has arrived.
+// Ways are all ways that go through the suite, some for each protocol of the configuration. Some are interrupted less often, unless there is
+// time for all (make test-chaos): Mosquitto takes a quarter of a second to accept a websocket, a connection with RTU frames is made anew after the time
+// of a late answer, and what connects anew by itself is back when a number has arrived.
 var Ways = []Way{
 	{Section: "mqtt", Name: "MQTT 5", Without: map[string]string{"certificates rotated": noEncryption}},
 	{Section: "mqtt", Name: "MQTT 5 by encrypted websockets", Interruptions: 40},
@@ -35,6 +40,14 @@ var Ways = []Way{
 	{Section: "opcua", Name: "OPC UA of asyncua"},
 	{Section: "opcua", Name: "OPC UA of node-opcua"},
 	{Section: "kafka", Name: "Kafka encrypted, with SASL", Interruptions: 40, Itself: true},
+}
+
+// interruptions is how often the connection is cut in this run.
+func (w Way) interruptions() int64 {
+	if os.Getenv("TEST_CHAOS") == "long" {
+		return last
+	}
+	return cmp.Or(w.Interruptions, last)
 }
 
 // find returns the way with a name.
