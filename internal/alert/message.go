@@ -37,7 +37,8 @@ func placeholdersOf(kind iot.ConditionKind) []string {
 // mark matches what looks like a placeholder. Other text in braces stays as it is.
 var mark = regexp.MustCompile(`\{[A-Za-z_]+\}`)
 
-// CheckTexts returns an error, an *iot.InvalidError, that says where a text of the rule has a placeholder that there is not for its kind.
+// CheckTexts returns an error, an *iot.InvalidError, that says where a text of the rule has a placeholder that there is not for its kind, or a brace without
+// the other one, which a placeholder was probably to have.
 func CheckTexts(rule *iot.Rule) error {
 	if err := checkText("text", rule.Text, rule.Kind); err != nil {
 		return err
@@ -49,11 +50,28 @@ func checkText(field, text string, kind iot.ConditionKind) error {
 	names := placeholdersOf(kind)
 	for _, at := range mark.FindAllStringIndex(text, -1) {
 		if found := text[at[0]:at[1]]; !slices.Contains(names, found[1:len(found)-1]) {
-			return iot.Invalid(field, "column %d: unknown placeholder %s; there are {%s}", utf8.RuneCountInString(text[:at[0]])+1, found, strings.Join(names, "}, {"))
+			return iot.Invalid(field, "column %d: unknown placeholder %s; there are {%s}", column(text, at[0]), found, strings.Join(names, "}, {"))
 		}
+	}
+	var open []int
+	for at, r := range text {
+		switch {
+		case r == '{':
+			open = append(open, at)
+		case r == '}' && len(open) > 0:
+			open = open[:len(open)-1]
+		case r == '}':
+			return iot.Invalid(field, "column %d: } without a { before it", column(text, at))
+		}
+	}
+	if len(open) > 0 {
+		return iot.Invalid(field, "column %d: { without a } behind it", column(text, open[len(open)-1]))
 	}
 	return nil
 }
+
+// column returns the column of the character at a place in a text, from 1.
+func column(text string, at int) int { return utf8.RuneCountInString(text[:at]) + 1 }
 
 // messages are the texts of one alert, in Chinese and in English.
 type messages struct{ zh, en string }

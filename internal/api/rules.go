@@ -55,10 +55,10 @@ type RuleScope struct {
 type RuleCondition struct {
 	Kind          string      `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,deviation,no_data,levels,expression,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. deviation: a value that differs by more than the threshold from the median of the devices of its area and type. no_data: nothing from the device for the span. levels: a value beyond one of the levels, each with alerts of its own. expression: it is true. offline: the device is silent, or says so."`
 	Below         bool        `json:"below,omitempty" doc:"Lower values violate, instead of higher ones; where values are counted, those below the limit count."`
-	Threshold     float64     `json:"threshold,omitempty" doc:"In the type's unit, unless values are counted. The threshold itself does not violate."`
+	Threshold     *float64    `json:"threshold,omitempty" doc:"In the type's unit, unless values are counted. The threshold itself does not violate. Only stuck, no_data, levels, expression and offline may be without one: 0 is a threshold as any other."`
 	Hysteresis    float64     `json:"hysteresis,omitempty" doc:"How far on the safe side of the threshold it must be before the alert clears: the deadband."`
 	WithinSeconds float64     `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days, of no_data from 10 seconds; threshold, levels, of_last and deviation have none, and expression if it has a statistic."`
-	Limit         float64     `json:"limit,omitempty" doc:"What values are compared with to be counted."`
+	Limit         *float64    `json:"limit,omitempty" doc:"What values are compared with to be counted: count, fraction and of_last must have it."`
 	Last          int         `json:"last,omitempty" doc:"How many of the last values are judged by of_last: 1 to 64."`
 	Levels        *RuleLevels `json:"levels,omitempty" doc:"The limits of levels, growing, with hysteresis as their deadband. At least one. The alerts of a level have the rule's name, a dot and the level's name as their alert_type; those of all levels that a value is beyond are open."`
 	Expression    string      `json:"expression,omitempty" maxLength:"1000" doc:"What is true if the rule is violated, of value, threshold, previous, elapsed, average, minimum, maximum, count, device, type, area, unit, quality, labels and metadata; such as: value > average + 5 and labels.line != 'test'. previous and elapsed are the value before and the seconds since it; the statistics are of within_seconds."`
@@ -134,12 +134,13 @@ type RuleShown struct {
 }
 
 func toRuleBody(r *iot.Rule) RuleBody {
+	threshold, limit := r.Kind.CompareWith()
 	b := RuleBody{
 		DeviceType: r.Type, RuleScope: toScope(&r.Selector), ForSeconds: r.For.Seconds(), ClearForSeconds: r.ClearFor.Seconds(),
 		Severity: r.Severity, Latch: r.Latch, Disabled: r.Disabled, Text: r.Text, TextEN: r.TextEN, Procedure: r.Procedure,
 		Condition: RuleCondition{
-			Kind: cmp.Or(string(r.Kind), kindThreshold), Below: r.Below, Threshold: r.Threshold, Hysteresis: r.Hysteresis,
-			WithinSeconds: r.Within.Seconds(), Limit: r.Limit, Last: r.Last, Levels: toRuleLevels(&r.Levels), Expression: r.Expression,
+			Kind: cmp.Or(string(r.Kind), kindThreshold), Below: r.Below, Threshold: given(r.Threshold, threshold && r.Name != iot.RuleOffline), Hysteresis: r.Hysteresis,
+			WithinSeconds: r.Within.Seconds(), Limit: given(r.Limit, limit), Last: r.Last, Levels: toRuleLevels(&r.Levels), Expression: r.Expression,
 		},
 	}
 	if r.Name == iot.RuleOffline {
@@ -149,6 +150,21 @@ func toRuleBody(r *iot.Rule) RuleBody {
 		b.Except = append(b.Except, toScope(&r.Except[i]))
 	}
 	return b
+}
+
+// given returns a number as bodies have it: one that may be left out, and is 0, is.
+func given(number float64, always bool) *float64 {
+	if number == 0 && !always {
+		return nil
+	}
+	return new(number)
+}
+
+func valueOf(number *float64) float64 {
+	if number == nil {
+		return 0
+	}
+	return *number
 }
 
 func toScope(s *iot.Selector) RuleScope {
@@ -201,12 +217,17 @@ func (b *RuleBody) rule(name string) (iot.Rule, error) {
 	r := iot.Rule{
 		Name: name, Selector: b.selector(), Severity: b.Severity, Latch: b.Latch, Disabled: b.Disabled, Text: b.Text, TextEN: b.TextEN, Procedure: b.Procedure,
 		Condition: iot.Condition{
-			Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last, Levels: c.Levels.levels(), Expression: c.Expression,
+			Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: valueOf(c.Threshold), Hysteresis: c.Hysteresis, Limit: valueOf(c.Limit), Last: c.Last, Levels: c.Levels.levels(), Expression: c.Expression,
 		},
 	}
 	r.Type = b.DeviceType
 	if c.Kind == kindThreshold || c.Kind == kindOffline {
 		r.Kind = iot.Threshold
+	}
+	if c.Kind != kindOffline {
+		if err := r.Kind.CheckGiven(c.Threshold, c.Limit); err != nil {
+			return iot.Rule{}, err
+		}
 	}
 	for i := range b.Except {
 		r.Except = append(r.Except, b.Except[i].selector())

@@ -129,7 +129,7 @@ func TestAllMistakesOfAFileAreSaidAtOnce(t *testing.T) {
     severity: urgent
   - name: c
     device_type: no_such_type
-    condition: {kind: threshold}
+    condition: {kind: threshold, threshold: 3}
     severity: info
   - name: d
     condition:

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -65,7 +66,7 @@ func TestRulesAreDecided(t *testing.T) {
 		{"GET", rules, "", nil, 200, `{"items":[{"name":"boiler hot","version":2,`},
 		{"POST", rules + "?reason=summer%20%E5%A4%8F", `{"name":"temperature_high",` + hotRule[1:], nil, 201, `"version":1700000000000003`},
 		{"GET", boiler + "/versions", "", nil, 200, `{"items":[{"name":"boiler hot","version":2,`},
-		{"GET", high + "/versions", "", nil, 200, `"version":1700000000000002,"origin":"decided","condition":{"kind":"threshold"},"severity":"","deleted":true,`},
+		{"GET", high + "/versions", "", nil, 200, `"version":1700000000000002,"origin":"decided","condition":{"kind":"threshold","threshold":0},"severity":"","deleted":true,`},
 		{"GET", high + "/versions", "", nil, 200, `"action":"create","reason":"summer 夏"`},
 		{"GET", "/api/v1/audit?rule=temperature_high", "", nil, 200, `"reason":"summer 夏"`},
 		{"GET", "/api/v1/audit?rule=boiler%20hot", "", nil, 200, `"alert_type":"boiler hot","version":2`},
@@ -102,7 +103,12 @@ func TestRulesAreDecided(t *testing.T) {
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `过热 {value}`, `过热 {divice}`, 1), nil, 422, `"message":"column 4: unknown placeholder {divice}; there are {device}, {type}, `},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `过热 {value}`, `{median}`, 1), nil, 422, `"message":"column 1: unknown placeholder {median}; there are {device}, {type}, `},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `hot {value}`, `hot {Value}`, 1), nil, 422, `"location":"body.text_en"`},
-		{"PUT", "/api/v1/rules/braces", strings.Replace(oftenRule, `过热 {value}`, `{device} {} {see page 3} {不}`, 1), nil, 200, `{see page 3}`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `过热 {value}`, `过热 {value`, 1), nil, 422, `"message":"column 4: { without a } behind it","location":"body.text"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `hot {value}`, `hot {{value} {`, 1), nil, 422, `"message":"column 14: { without a } behind it","location":"body.text_en"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `hot {value}`, `hot value}`, 1), nil, 422, `"message":"column 10: } without a { before it","location":"body.text_en"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `hot {value}`, `}{`, 1), nil, 422, `"message":"column 1: } without a { before it"`},
+		{"PUT", "/api/v1/rules/braces", strings.Replace(oftenRule, `过热 {value}`, `{{value}} { {不} }`, 1), nil, 200, `{{value}} { {不} }`},
+		{"PUT", "/api/v1/rules/braces", strings.Replace(oftenRule, `过热 {value}`, `{device} {} {see page 3} {不}`, 1), []string{"If-Match", "*"}, 200, `{see page 3}`},
 		{"POST", rules, hotRule, nil, 422, "name"},
 	} {
 		w := send(h, step.method, step.path, step.body, append(step.headers, "Content-Type", asJSON)...)
@@ -117,6 +123,55 @@ func TestRulesAreDecided(t *testing.T) {
 	w = send(h, "POST", rules, `{"name":"a/b",`+hotRule[1:], "Content-Type", asJSON)
 	if at := w.Header().Get("Location"); at != "/api/v1/rules/a%2Fb" || send(h, "GET", at, "").Code != http.StatusOK {
 		t.Errorf("got the address %s, want one that answers", at)
+	}
+}
+
+// What a condition compares with must be given, by every way in which rules come: one that is left out is a mistake, and 0 is none. A threshold of 0 is answered,
+// so that what was read can be decided again.
+func TestAMissingThresholdIsNotZero(t *testing.T) {
+	_, r := ruled(t)
+	h := newAPI(t, plant{}, &archive{}, func(o *api.Options) { r.use(o); o.Trials = recording{} })
+	const within = `,"within_seconds":60`
+	for _, test := range []struct {
+		// missing is the key that the condition lacks, empty if there is none.
+		condition, missing string
+	}{
+		{`{"kind":"threshold"}`, "threshold"}, {`{"kind":"threshold","threshold":null}`, "threshold"}, {`{"kind":"threshold","threshold":0}`, ""},
+		{`{"kind":"rise"` + within + `}`, "threshold"}, {`{"kind":"fall"` + within + `}`, "threshold"}, {`{"kind":"deviation"}`, "threshold"},
+		{`{"kind":"average"` + within + `}`, "threshold"}, {`{"kind":"maximum"` + within + `}`, "threshold"}, {`{"kind":"minimum"` + within + `,"below":true}`, "threshold"},
+		{`{"kind":"minimum","threshold":0` + within + `,"below":true}`, ""},
+		{`{"kind":"count","limit":3` + within + `}`, "threshold"}, {`{"kind":"count","threshold":3` + within + `}`, "limit"}, {`{"kind":"count","threshold":0,"limit":0` + within + `}`, ""},
+		{`{"kind":"fraction","limit":3` + within + `}`, "threshold"}, {`{"kind":"fraction","threshold":0.5` + within + `}`, "limit"}, {`{"kind":"fraction","threshold":0.5,"limit":0` + within + `}`, ""},
+		{`{"kind":"of_last","limit":3,"last":5}`, "threshold"}, {`{"kind":"of_last","threshold":3,"last":5}`, "limit"}, {`{"kind":"of_last","threshold":3,"limit":0,"last":5}`, ""},
+		{`{"kind":"stuck"` + within + `}`, ""}, {`{"kind":"no_data"` + within + `}`, ""}, {`{"kind":"expression","expression":"value > 3"}`, ""},
+		{`{"kind":"levels","levels":{"low":{}}}`, "levels.low"}, {`{"kind":"levels","levels":{"low":{"limit":0}}}`, ""},
+	} {
+		body := `{"device_type":"temperature_sensor","condition":` + test.condition + `,"severity":"info"}`
+		want, location := http.StatusUnprocessableEntity, `"location":"body.condition.`+test.missing+`"`
+		if test.missing == "" {
+			want = http.StatusOK
+		}
+		for _, way := range []struct{ method, path, body, location, kind string }{
+			{"PUT", "/api/v1/rules/x", body, location, asJSON},
+			{"POST", "/api/v1/rules/try", `{"name":"x","rule":` + body + `}`, strings.Replace(location, "body.", "body.rule.", 1), asJSON},
+			{"POST", importPath, `{"rules":[{"name":"x",` + body[1:] + `]}`, "rules[0].condition." + test.missing, asYAML},
+		} {
+			w := send(h, way.method, way.path, way.body, "Content-Type", way.kind, "If-Match", "*", "If-None-Match", "")
+			if test.missing == "" && w.Code == http.StatusPreconditionFailed {
+				w = send(h, way.method, way.path, way.body, "Content-Type", way.kind)
+			}
+			if w.Code != want || test.missing != "" && !strings.Contains(w.Body.String(), way.location) {
+				t.Errorf("%s %s %s: got %d %s, want %d with %s", way.method, way.path, way.body, w.Code, w.Body, want, way.location)
+			}
+		}
+		if test.missing != "" {
+			continue
+		}
+		shown := get[struct{ Condition json.RawMessage }](t, h, "/api/v1/rules/x")
+		again := `{"device_type":"temperature_sensor","condition":` + string(shown.Condition) + `,"severity":"info"}`
+		if w := send(h, "PUT", "/api/v1/rules/x", again, "Content-Type", asJSON, "If-Match", "*"); w.Code != http.StatusOK {
+			t.Errorf("%s is answered as %s, which is refused: %d %s", test.condition, shown.Condition, w.Code, w.Body)
+		}
 	}
 }
 

@@ -161,12 +161,12 @@ const thresholdKind = "threshold"
 
 func anyCondition(c *config.Condition) iot.Condition {
 	condition := iot.Condition{
-		Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Within: c.Within, Limit: c.Limit, Last: c.Last,
+		Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: valueOf(c.Threshold), Hysteresis: c.Hysteresis, Within: c.Within, Limit: valueOf(c.Limit), Last: c.Last,
 		Expression: c.Expression,
 	}
 	for i, level := range c.Levels.All() {
 		if level != nil {
-			condition.Levels[i] = iot.Level{On: true, Limit: level.Limit, Severity: iot.Severity(level.Severity)}
+			condition.Levels[i] = iot.Level{On: true, Limit: valueOf(level.Limit), Severity: iot.Severity(level.Severity)}
 		}
 	}
 	switch c.Kind {
@@ -176,6 +176,26 @@ func anyCondition(c *config.Condition) iot.Condition {
 		condition.Kind = "none" // Which is no kind: a condition says which it is.
 	}
 	return condition
+}
+
+func valueOf(number *float64) float64 {
+	if number == nil {
+		return 0
+	}
+	return *number
+}
+
+// checkGiven checks that what a condition compares with is given.
+func checkGiven(c *config.Condition, kind iot.ConditionKind) error {
+	if c == nil {
+		return nil
+	}
+	for i, level := range c.Levels.All() {
+		if level != nil && level.Limit == nil {
+			return iot.Invalid("levels."+iot.LevelNames[i]+".limit", "missing: give the number, also if it is 0")
+		}
+	}
+	return kind.CheckGiven(c.Threshold, c.Limit)
 }
 
 // conditionFields are the fields of a condition in errors of package iot.
@@ -202,7 +222,13 @@ func wholeWeek(spans []config.Span) (last int, whole bool) {
 // checkRule is config.Builtin.CheckRule.
 func checkRule(r *config.Rule) (key, reason string) {
 	entry := iot.RuleEntry{Version: 1, Provisioned: true, Rule: newRule(r)}
-	err := entry.Normalize()
+	err := checkGiven(r.Condition, entry.Rule.Kind)
+	if err == nil {
+		err = entry.Normalize()
+	}
+	if err == nil {
+		err = alert.CheckTexts(&entry.Rule)
+	}
 	if err == nil && entry.Rule.Type == "" && entry.Rule.SelectsType() {
 		err = iot.Invalid("device_type", "missing: values of different types do not compare")
 	}

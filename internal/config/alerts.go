@@ -76,14 +76,14 @@ type RuleScope struct {
 	Devices []string          `koanf:"devices"`
 }
 
-// Condition is a condition of any kind. Its fields are those of the REST API.
+// Condition is a condition of any kind. Its fields are those of the REST API; a threshold or limit that is not given is nil.
 type Condition struct {
 	Kind       string        `koanf:"kind"`
 	Below      bool          `koanf:"below"`
-	Threshold  float64       `koanf:"threshold"`
+	Threshold  *float64      `koanf:"threshold"`
 	Hysteresis float64       `koanf:"hysteresis"`
 	Within     time.Duration `koanf:"within"`
-	Limit      float64       `koanf:"limit"`
+	Limit      *float64      `koanf:"limit"`
 	Last       int           `koanf:"last"`
 	Levels     *Levels       `koanf:"levels"`
 	Expression string        `koanf:"expression"`
@@ -107,8 +107,8 @@ func (l *Levels) All() (all [4]*Level) {
 
 // Level is one limit. An empty Severity is that of the rule.
 type Level struct {
-	Limit    float64 `koanf:"limit"`
-	Severity string  `koanf:"severity"`
+	Limit    *float64 `koanf:"limit"`
+	Severity string   `koanf:"severity"`
 }
 
 // parts returns as how many rules the rule counts.

@@ -290,6 +290,34 @@ func checkExpression(text string) error {
 // Counts reports whether the condition counts values beyond its Limit, so that its Threshold is not in the type's unit.
 func (c *Condition) Counts() bool { return c.Kind == Count || c.Kind == Fraction || c.Kind == OfLast }
 
+// CompareWith reports whether a condition of the kind must say with what it compares: 0 is as good a threshold or limit as any other, so one that is left out
+// is not 0. Stuck may leave its threshold out, which means no change at all, and so may Expression, which need not name it.
+func (k ConditionKind) CompareWith() (threshold, limit bool) {
+	switch k {
+	case Count, Fraction, OfLast:
+		return true, true
+	case Threshold, Rise, Fall, Average, Maximum, Minimum, Deviation:
+		return true, false
+	default:
+		return false, false
+	}
+}
+
+// CheckGiven checks that what a condition of the kind compares with is given; nil is not. The error is an *InvalidError.
+func (k ConditionKind) CheckGiven(threshold, limit *float64) error {
+	needsThreshold, needsLimit := k.CompareWith()
+	for _, number := range []struct {
+		field string
+		needs bool
+		given *float64
+	}{{"threshold", needsThreshold, threshold}, {"limit", needsLimit, limit}} {
+		if number.needs && number.given == nil {
+			return Invalid(number.field, "missing: give the number, also if it is 0")
+		}
+	}
+	return nil
+}
+
 // JudgesBelow reports whether what is judged violates the rule when it is under the threshold.
 func (c *Condition) JudgesBelow() bool { return c.Below && !c.Counts() }
 

@@ -15,7 +15,8 @@ import { kinds } from '../static/js/model/rules.js';
 /** One of each kind, with all that it may have. @type {Condition[]} */
 const conditions = [
   { kind: 'threshold', below: true, threshold: -0.5, hysteresis: 0.1 },
-  { kind: 'threshold' }, // Of 0.
+  { kind: 'threshold', threshold: 0 },
+  { kind: 'of_last', threshold: 0, limit: 0, last: 5 },
   { kind: 'levels', hysteresis: 1, levels: { low_low: { limit: 0, severity: 'critical' }, high: { limit: 90.5 } } },
   { kind: 'rise', threshold: 5, within_seconds: 90, hysteresis: 1 },
   { kind: 'fall', threshold: 5, within_seconds: 86400 },
@@ -39,6 +40,11 @@ const full = {
   device_type: 'temperature_sensor', area: 'hall 3', labels: { line: 'a,b=c', new: '' }, devices: ['a', 'b,c'], except: [{ area: 'x' }, { labels: { test: '1' }, devices: ['e'] }], condition: { kind: 'threshold', threshold: 28 },
   for_seconds: 90, clear_for_seconds: 7200, severity: 'critical', latch: true, disabled: true, text: '热', text_en: 'hot', procedure: 'https://x',
 };
+
+test('a threshold that an older server leaves out because it is 0 is sent to a newer one', () => {
+  assert.deepEqual(bodyOf(formOf({ ...full, condition: { kind: 'count', within_seconds: 60 } })).body.condition, { kind: 'count', threshold: 0, limit: 0, within_seconds: 60 });
+  assert.deepEqual(bodyOf(formOf({ ...full, condition: { kind: 'stuck', within_seconds: 60 } })).body.condition, { kind: 'stuck', within_seconds: 60 });
+});
 
 test('a rule that is read into the form and out again says the same', () => {
   assert.deepEqual(kinds.filter((kind) => !conditions.some((condition) => condition.kind === kind)), []);

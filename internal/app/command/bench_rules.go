@@ -13,7 +13,7 @@ const mostBenchRules = 400
 
 // benchConditions are the conditions of the rules under load, in turn. The readings of a bench.Load violate none of them, but for few.
 func benchConditions() []config.Condition {
-	const far = 1e9 // Beyond the range of all types.
+	far, low := new(1e9), new(-1e9) // Beyond the range of all types.
 	within := time.Minute
 	return []config.Condition{
 		{Kind: "threshold", Threshold: far},
@@ -23,10 +23,10 @@ func benchConditions() []config.Condition {
 		{Kind: "stuck", Within: time.Hour},
 		{Kind: "average", Threshold: far, Within: within},
 		{Kind: "maximum", Threshold: far, Within: within},
-		{Kind: "minimum", Below: true, Threshold: -far, Within: within},
-		{Kind: "count", Limit: far, Threshold: 1, Within: within},
-		{Kind: "fraction", Limit: far, Threshold: 0.5, Within: within},
-		{Kind: "of_last", Limit: far, Threshold: 1, Last: 20},
+		{Kind: "minimum", Below: true, Threshold: low, Within: within},
+		{Kind: "count", Limit: far, Threshold: new(1.0), Within: within},
+		{Kind: "fraction", Limit: far, Threshold: new(0.5), Within: within},
+		{Kind: "of_last", Limit: far, Threshold: new(1.0), Last: 20},
 		{Kind: "deviation", Threshold: far},
 		{Kind: "no_data", Within: time.Hour},
 		{Kind: "expression", Expression: `value > threshold and labels.line != "test"`, Threshold: far},

@@ -180,7 +180,8 @@ function readCondition(form, { number, span, missing }) {
     const optional = field === 'threshold' && (kind === 'expression' || kind === 'stuck');
     if (form[field].trim() === '' && !optional) missing(`condition.${field}`);
     const value = number(`condition.${field}`, form[field], field === 'threshold' ? percent : 1);
-    if (value !== 0) condition[field] = value;
+    // What must be given is given also if it is 0.
+    if (value !== 0 || !optional) condition[field] = value;
   }
   const hysteresis = has('hysteresis') ? number('condition.hysteresis', form.hysteresis, percent) : 0;
   if (hysteresis !== 0) condition.hysteresis = hysteresis;
