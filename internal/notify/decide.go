@@ -30,7 +30,7 @@ func (p *Planner) Decide(now, stopped time.Time, waiting []Delivery) (decided []
 		if g.rest(&c) {
 			p.changedGroups[g.ID] = true
 		}
-		d := g.decide(r, &c, now)
+		d := g.decide(r, &c, p.repeatFrom(g, r, now), now)
 		switch {
 		case d.kind == "" && len(g.members) == 0:
 			if g.Passed > 0 && !stopped.IsZero() {
@@ -48,6 +48,14 @@ func (p *Planner) Decide(now, stopped time.Time, waiting []Delivery) (decided []
 		}
 	}
 	return p.merge(decided, waiting, passed, now, stopped)
+}
+
+// repeatFrom returns from when on it is counted when a message about a group is repeated.
+func (p *Planner) repeatFrom(g *Group, r *Route, now time.Time) time.Time {
+	if len(g.Digests) == 0 {
+		return g.Last
+	}
+	return g.repeatFrom(p.plan.notified(r, g.Steps, now))
 }
 
 // groupsAt returns the groups that have changed or whose time has come, in the order of their ids.
@@ -82,6 +90,10 @@ func (p *Planner) notify(g *Group, r *Route, c *census, kind Kind, now time.Time
 	if c.view.New == 0 && c.view.Over > 0 && len(g.Notified) > 0 && kind != Escalated { // Those who were notified of it are notified that it is over.
 		targets = p.present(g.Notified)
 	}
+	if kind == Repeated {
+		targets = g.repeated(targets, r.Repeat, now)
+	}
+	g.forgetDigests(targets...)
 	message := Message{Kind: kind, Time: now, Step: g.Steps, Groups: []View{g.view(c, maxListed)}}
 	g.Messages, g.Last, g.Passed = g.Messages+1, now, 0
 	g.Notified = slices.Compact(slices.SortedFunc(slices.Values(append(g.Notified, targets...)), Target.Compare))
@@ -191,6 +203,12 @@ func (p *Planner) digest(target Target, all []Delivery, passed []View, now, stop
 	sortViews(message.Groups)
 	if more := len(message.Groups) - maxDigestGroups; more > 0 {
 		message.Groups, message.Omitted = message.Groups[:maxDigestGroups], more
+	}
+	for i := range message.Groups {
+		if g := p.groups[message.Groups[i].Group]; g != nil {
+			g.digested(target, now)
+			p.dirty[g], p.changedGroups[g.ID] = true, true
+		}
 	}
 	return Delivery{Target: target, Message: message, State: Pending, Created: now, Due: now}
 }

@@ -23,12 +23,20 @@ type Group struct {
 	Since time.Time `json:"unacknowledged"`
 	// Notified are the targets that have had a message: they are notified when it is over.
 	Notified []Target `json:"notified,omitempty"`
+	// Digests are the digests that have had the group since its last message: to whom, and when they were decided.
+	Digests []Digested `json:"digests,omitempty"`
 	// Passed counts alerts that came and went without a message.
 	Passed int `json:"passed,omitempty"`
 
 	members map[string]*Tracked
 	// next is when there may be something to notify; zero means that it is not known.
 	next time.Time
+}
+
+// Digested is a digest that has a group.
+type Digested struct {
+	Target
+	At time.Time `json:"at"`
 }
 
 // Tracked is an alert of which somebody is notified: what is stored of it.
@@ -149,8 +157,40 @@ func (g *Group) rest(c *census) bool {
 	return true
 }
 
-// decide returns what is to be notified of the group next; an empty kind means nothing.
-func (g *Group) decide(r *Route, c *census, now time.Time) decision {
+// digested notes that a digest has the group.
+func (g *Group) digested(target Target, now time.Time) {
+	g.forgetDigests(target)
+	g.Digests = append(g.Digests, Digested{target, now})
+}
+
+// forgetDigests forgets the digests to some targets, because they are notified of the group now.
+func (g *Group) forgetDigests(targets ...Target) {
+	g.Digests = slices.DeleteFunc(g.Digests, func(d Digested) bool { return slices.Contains(targets, d.Target) })
+}
+
+// repeatFrom returns from when on it is counted how long nobody has acknowledged the group: from its last message or, if all targets have had a digest
+// since, from the first of these.
+func (g *Group) repeatFrom(targets []Target) time.Time {
+	first := time.Time{}
+	for _, target := range targets {
+		i := slices.IndexFunc(g.Digests, func(d Digested) bool { return d.Target == target })
+		if i < 0 {
+			return g.Last
+		}
+		first = earliest(first, g.Digests[i].At)
+	}
+	return latest(g.Last, first)
+}
+
+// repeated returns the targets that a repeated message is for: not those that have just had a digest of the group, because others have not.
+func (g *Group) repeated(targets []Target, repeat time.Duration, now time.Time) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(target Target) bool {
+		return slices.ContainsFunc(g.Digests, func(d Digested) bool { return d.Target == target && now.Sub(d.At).Abs() < repeat/2 })
+	})
+}
+
+// decide returns what is to be notified of the group next; an empty kind means nothing. repeatFrom is that of those who are notified.
+func (g *Group) decide(r *Route, c *census, repeatFrom, now time.Time) decision {
 	var d decision
 	consider := func(kind Kind, due time.Time) {
 		if d.kind == "" || due.Before(d.due) {
@@ -176,7 +216,7 @@ func (g *Group) decide(r *Route, c *census, now time.Time) decision {
 		consider(Changed, gap)
 	}
 	if r.Repeat > 0 && !since.IsZero() {
-		consider(Repeated, reached(latest(g.Last, since), r.Repeat, now))
+		consider(Repeated, reached(latest(repeatFrom, since), r.Repeat, now))
 	}
 	if d.kind != "" {
 		d.due = latest(d.due, r.quietUntil(g.Key.Severity, latest(d.due, now)))

@@ -190,3 +190,37 @@ func TestReplanningLosesNobody(t *testing.T) {
 		}
 	})
 }
+
+// A digest to one receiver, which is out, takes nothing from another one: that is notified again in time, and the first one half a period after its digest at
+// the earliest.
+func TestADigestDelaysTheRepetitionOfItsReceiverAlone(t *testing.T) {
+	plan := &notify.Plan{Recipients: map[string][]string{"out": nil, "well": nil}, Routes: []notify.Route{{
+		Name: "all", Channels: []string{"out", "well"}, GroupBy: []notify.GroupBy{notify.ByRule}, Wait: time.Second, Interval: time.Minute, Repeat: 15 * time.Minute,
+	}}}
+	w := newWorld(t, plan)
+	for i := range 2 {
+		w.apply(w.event(fmt.Sprint("d", i), fmt.Sprint("rule", i), iot.Critical, iot.Raised))
+	}
+	began := w.now
+	repeated := make(map[string][]time.Duration)
+	var waiting []notify.Delivery
+	for ; w.now.Sub(began) < 70*time.Minute; w.now = w.now.Add(10 * time.Second) {
+		decided, merged := w.planner.Decide(w.now, time.Time{}, waiting)
+		w.restart() // What is known of digests is stored.
+		waiting = slices.DeleteFunc(waiting, func(d notify.Delivery) bool { return slices.Contains(merged, d.ID) })
+		for _, d := range decided {
+			if d.Channel == "out" && w.now.Sub(began) < 14*time.Minute {
+				waiting = append(waiting, d)
+			}
+			if d.Kind == notify.Repeated || d.Kind == notify.Digest {
+				repeated[d.Channel] = append(repeated[d.Channel], w.now.Sub(began).Round(time.Minute))
+			}
+		}
+		if w.now.Sub(began) >= 14*time.Minute {
+			waiting = nil // It is back.
+		}
+	}
+	if got, want := fmt.Sprint(repeated), "map[out:[10m0s 30m0s 30m0s 45m0s 45m0s 1h0m0s 1h0m0s] well:[15m0s 15m0s 30m0s 30m0s 45m0s 45m0s 1h0m0s 1h0m0s]]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -454,3 +454,29 @@ func TestCriticalMessagesArriveWhateverAReceiverAnswers(t *testing.T) {
 		}
 	})
 }
+
+// Sequence: critical alerts are raised while the receiver is out; after ten minutes their messages become a digest, and the receiver is back when their
+// repetition would be due. It is counted from the digest.
+func TestARepetitionIsCountedFromTheDigest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlant(&receiver{phases: []phase{{"503", 15*time.Minute + 5*time.Second}}})
+		for i := range 3 {
+			p.raise(fmt.Sprint("c", i), iot.Critical, iot.Raised)
+		}
+		kinds := func() (kinds []notify.Kind) {
+			for i := range p.to.taken {
+				kinds = append(kinds, p.to.taken[i].Kind)
+			}
+			return kinds
+		}
+		p.pass(24 * time.Minute)
+		if got := kinds(); !slices.Equal(got, []notify.Kind{notify.Digest}) {
+			t.Errorf("after the outage: got %v, want a digest alone", got)
+		}
+		p.pass(3 * time.Minute)
+		if got := kinds(); !slices.Equal(got, []notify.Kind{notify.Digest, notify.Repeated, notify.Repeated, notify.Repeated}) {
+			t.Errorf("15 minutes after the digest: got %v, want each repeated", got)
+		}
+		p.queue.close()
+	})
+}
