@@ -43,12 +43,19 @@ func (s *server) putRoutes(ctx context.Context, in *putRoutesInput) (*routesAnsw
 			spelled[i].TimeZone = cmp.Or(spelled[i].TimeZone, p.TimeZone)
 		}
 		d.Routes = &notify.DecidedRoutes{Version: next, Routes: spelled}
-		return notify.CheckNewRoutes("routes", spelled, p.setup.NamesOf(d))
+		return notify.CheckNewRoutes("routes", spelled, s.namesOf(p, d))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return s.showRoutes(p)
+}
+
+// namesOf returns the names that routes which somebody decides may use.
+func (s *server) namesOf(p *planned, d *notify.Decided) *notify.Names {
+	names := p.setup.NamesOf(d)
+	names.Types = s.o.Catalog.Types()
+	return names
 }
 
 func (s *server) deleteRoutes(ctx context.Context, in *BasedOn) (*routesAnswer, error) {

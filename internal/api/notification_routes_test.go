@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -20,6 +21,8 @@ type notifier struct {
 	// old means that it goes by its configuration alone, asleep that it takes nothing over.
 	old, asleep bool
 	version     int64
+	// sender is who sends, if it is not the usual one.
+	sender string
 }
 
 const sender = `"origin":{"program":"consumer","host":"a"},"channels":[{"name":"chat"},{"name":"mail","recipients":["a@plant.example","b@plant.example"]}],"time_zone":"Europe/Berlin"`
@@ -28,6 +31,7 @@ const configured = `"routes":[{"name":"everything","time_zone":"Europe/Berlin","
 	"calendars":[{"name":"electricians","time_zone":"Europe/Berlin","otherwise":["chat"]}]`
 
 func (n *notifier) Configured(ctx context.Context) ([]byte, error) {
+	sender := cmp.Or(n.sender, sender)
 	if n.old {
 		return []byte("{" + sender + "," + configured + "}"), nil
 	}
@@ -67,6 +71,11 @@ const (
 	ofWarnings = `{"name":"calm","severities":["warning"],"channels":["chat"],"group_by":[],"wait_seconds":5,"interval_seconds":60,"repeat_seconds":0,
 		"quiet":[{"from":"00:00","to":"14:00"}]}`
 )
+
+// selecting returns a route that selects alerts.
+func selecting(by string) string {
+	return `{"name":"some",` + by + `,"channels":["chat"],"group_by":[],"wait_seconds":5,"interval_seconds":60,"repeat_seconds":0}`
+}
 
 func newNotifier(t *testing.T) (*notifier, http.Handler) {
 	n := &notifier{r: newRegistry()}
@@ -117,6 +126,15 @@ func TestRoutesAreDecided(t *testing.T) {
 		`{"routes":[` + ofWarnings + `,` + ofWarnings + `]}`:                          "body.routes[1].name",
 		`{"routes":[` + strings.Replace(ofWarnings, `"14:00"`, `"24:30"`, 1) + `]}`:   "body.routes[0].quiet[0].to",
 		`{"routes":[` + strings.Replace(ofWarnings, `"14:00"`, `"00:00"`, 1) + `]}`:   "body.routes[0].quiet[0].to",
+		`{"routes":[` + selecting(`"types":["nosuch"]`) + `]}`:                        "body.routes[0].types[0]",
+		`{"routes":[` + selecting(`"severities":[]`) + `]}`:                           "body.routes[0].severities",
+		`{"routes":[` + selecting(`"areas":[]`) + `]}`:                                "body.routes[0].areas",
+		`{"routes":[` + selecting(`"areas":["A栋"," / "]`) + `]}`:                      "body.routes[0].areas[1]",
+		`{"routes":[` + selecting(`"types":[]`) + `]}`:                                "body.routes[0].types",
+		`{"routes":[` + selecting(`"rules":[]`) + `]}`:                                "body.routes[0].rules",
+		`{"routes":[` + selecting(`"tenants":[]`) + `]}`:                              "body.routes[0].tenants",
+		`{"routes":[` + selecting(`"labels":{}`) + `]}`:                               "body.routes[0].labels",
+		`{"routes":[` + selecting(`"times":[]`) + `]}`:                                "body.routes[0].times",
 		`{"routes":[` + ofWarnings + `],"restore":1}`:                                 "body.routes",
 		`{"routes":[` + strings.Replace(ofCritical, "electricians", "none", 1) + `]}`: "body.routes[0].on_call[0]",
 	} {

@@ -59,7 +59,7 @@ func (s *server) tryRoutes(ctx context.Context, in *tryRoutesInput) (*answer[tri
 		spec.TimeZone = cmp.Or(spec.TimeZone, p.TimeZone)
 		decided = decided.With(spec, 1)
 	}
-	names := p.setup.NamesOf(&decided)
+	names := s.namesOf(p, &decided)
 	for i := range b.Calendars {
 		if err := decided.Calendar(b.Calendars[i].Name).Check("calendars."+b.Calendars[i].Name+".", names); err != nil {
 			return nil, entryProblem(err)

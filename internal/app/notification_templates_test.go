@@ -43,6 +43,16 @@ func TestQuietHoursAreCheckedWhenTheyAreLoaded(t *testing.T) {
 	}
 }
 
+// A route that selects by an empty list is refused: it would take all alerts.
+func TestEmptySelectorsOfRoutesAreRefusedWhenTheyAreLoaded(t *testing.T) {
+	for key, empty := range map[string]string{"severities": "[]", "areas": "[]", "types": "[]", "rules": "[]", "tenants": "[]", "labels": "{}", "times": "[]"} {
+		err := loadChannel(t, `title: "{about}"`, ", "+key+": "+empty)
+		if err == nil || !strings.Contains(err.Error(), "notifications.routes[0]."+key+": must be left out") {
+			t.Errorf("%s: %s: got %v, want a refusal of the key", key, empty, err)
+		}
+	}
+}
+
 // loadChannel loads a configuration with a channel and a route that have more keys.
 func loadChannel(t *testing.T, channel, route string) error {
 	t.Helper()

@@ -437,6 +437,17 @@ func (c *checker) route(key string, r *Route, names *notifyNames, taken map[stri
 	for i, severity := range r.Severities {
 		c.oneOf(fmt.Sprintf("%s.severities[%d]", key, i), severity, "info", "warning", "critical")
 	}
+	for _, part := range []struct {
+		key, of string
+		empty   bool
+	}{
+		{"severities", "of every severity", r.Severities != nil && len(r.Severities) == 0}, {"areas", "of every area", r.Areas != nil && len(r.Areas) == 0},
+		{"types", "of every device type", r.Types != nil && len(r.Types) == 0}, {"rules", "of every rule", r.Rules != nil && len(r.Rules) == 0},
+		{"tenants", "of every tenant", r.Tenants != nil && len(r.Tenants) == 0}, {"labels", "with any labels", r.Labels != nil && len(r.Labels) == 0},
+		{"times", "at any time", r.Times != nil && len(r.Times) == 0},
+	} {
+		c.must(!part.empty, key+"."+part.key, "none", "left out to select alerts %s, or name at least one", part.of)
+	}
 	c.spans(key+".times", r.Times)
 	c.spans(key+".quiet", r.Quiet)
 	if whole := c.builtin.WholeWeek; whole != nil {

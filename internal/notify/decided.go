@@ -142,7 +142,11 @@ func (d *Decided) Check() error {
 }
 
 // Names are the channels and calendars that there are. Nil means that names are not looked at.
-type Names struct{ Channels, Calendars map[string]bool }
+type Names struct {
+	Channels, Calendars map[string]bool
+	// Types are the device types that there are, for CheckNewRoutes; nil means that they are not looked at.
+	Types []iot.DeviceType
+}
 
 // who checks the names of those who are notified. needed means that there must be somebody.
 func (n *Names) who(field string, channels, onCall []string, needed bool) error {
@@ -216,15 +220,39 @@ func CheckNewRoutes(field string, routes []RouteSpec, names *Names) error {
 		return err
 	}
 	for i := range routes {
-		if err := routes[i].checkNew(fmt.Sprintf("%s[%d].", field, i)); err != nil {
+		if err := routes[i].checkNew(fmt.Sprintf("%s[%d].", field, i), names); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkNew checks that quiet hours end.
-func (r *RouteSpec) checkNew(field string) error {
+// checkNew checks that nothing that selects is given and empty, because a program that has found no area or device type would have the route take all alerts;
+// that the device types exist; and that quiet hours end.
+func (r *RouteSpec) checkNew(field string, names *Names) error {
+	for _, part := range []struct {
+		key, of string
+		empty   bool
+	}{
+		{"severities", "severity", r.Severities != nil && len(r.Severities) == 0}, {"areas", "area", r.Areas != nil && len(r.Areas) == 0},
+		{"types", "device type", r.Types != nil && len(r.Types) == 0}, {"rules", "rule", r.Rules != nil && len(r.Rules) == 0},
+		{"tenants", "tenant", r.Tenants != nil && len(r.Tenants) == 0}, {"labels", "label", r.Labels != nil && len(r.Labels) == 0},
+		{"times", "time", r.Times != nil && len(r.Times) == 0},
+	} {
+		if part.empty {
+			return iot.Invalid(field+part.key, "names no %s: name at least one, or leave the key out to select alerts whatever it is", part.of)
+		}
+	}
+	for i, area := range r.Areas {
+		if iot.Area(area).Canonical() == "" {
+			return iot.Invalid(fmt.Sprintf("%sareas[%d]", field, i), "names no area: name one, or leave the key out to select alerts of every area (got %s)", iot.Quote(area))
+		}
+	}
+	for i, name := range r.Types {
+		if names != nil && names.Types != nil && !slices.Contains(names.Types, iot.DeviceType(name)) {
+			return iot.Invalid(fmt.Sprintf("%stypes[%d]", field, i), "unknown device type (got %s)", iot.Quote(name))
+		}
+	}
 	quiet, err := newTimes(field+"quiet", r.Quiet, nil)
 	if err != nil {
 		return err
@@ -369,7 +397,7 @@ func (s *Setup) CalendarsOf(d *Decided) []CalendarSpec {
 
 // NamesOf returns the names that routes and calendars may use with what is decided.
 func (s *Setup) NamesOf(d *Decided) *Names {
-	names := &Names{make(map[string]bool), make(map[string]bool)}
+	names := &Names{Channels: make(map[string]bool), Calendars: make(map[string]bool)}
 	for channel := range s.Recipients {
 		names.Channels[channel] = true
 	}

@@ -18,7 +18,7 @@ type StepSpec struct {
 type RouteSpec struct {
 	Name            string            `json:"name" doc:"The name."`
 	Disabled        bool              `json:"disabled,omitempty" doc:"Whether it takes no alerts for the time being. Its other parts are kept and checked."`
-	Severities      []string          `json:"severities,omitempty" maxItems:"3" doc:"Which alerts: only those of these severities. So with areas, types, rules, tenants and labels; absent means all."`
+	Severities      []string          `json:"severities,omitempty" maxItems:"3" doc:"Which alerts: only those of these severities. So with areas, types, rules, tenants, labels and times; absent means all, and empty is refused."`
 	Areas           []string          `json:"areas,omitempty" maxItems:"200" doc:"Only devices of these areas, and of those below them."`
 	Types           []string          `json:"types,omitempty" maxItems:"200" doc:"Only devices of these types."`
 	Rules           []string          `json:"rules,omitempty" maxItems:"200" doc:"Only alerts of these rules."`
