@@ -9,7 +9,7 @@
 #
 # iotmon is the whole program: source, log on disk, processor and live view. Telegraf has one input, and an output that discards ("discard") or that
 # writes lines to a file ("file"). It is built from the Go module proxy, with these plugins only. TELEGRAF names another one. RUN is put before each
-# command, such as RUN='chrt -f 50 taskset -c 1' for one processor before other work. PORT is the first of two ports. PYTHON is one with pymodbus.
+# command, such as RUN='taskset -c 1' for one processor. PORT is the first of two ports. PYTHON is one with pymodbus.
 set -euo pipefail
 protocol=${1:?mqtt or modbus}
 turns=${3:-3}
