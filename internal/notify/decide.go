@@ -187,7 +187,7 @@ func (p *Planner) digest(target Target, all []Delivery, passed []View, now, stop
 		message.Merged += max(d.Merged, 1)
 		for _, v := range d.Groups {
 			before := views[v.Group]
-			v.Passed, v.Over = v.Passed+before.Passed, v.Over+before.Over
+			v.Passed, v.Over, v.New = v.Passed+before.Passed, v.Over+before.Over, v.New+before.New
 			views[v.Group] = v
 		}
 	}
@@ -213,17 +213,18 @@ func (p *Planner) digest(target Target, all []Delivery, passed []View, now, stop
 	return Delivery{Target: target, Message: message, State: Pending, Created: now, Due: now}
 }
 
-// current returns what is true now of a group that messages were to notify of.
+// current returns what is true now of a group that messages were to notify of. New are those that these messages have had as new: the digest is the first
+// that does.
 func (p *Planner) current(v View) View {
 	g := p.groups[v.Group]
 	if g == nil { // All of it is over.
-		v.Over, v.Open, v.New, v.Acknowledged = v.Over+v.Open, 0, 0, 0
+		v.Over, v.Open, v.Acknowledged = v.Over+v.Open, 0, 0
 		v.Alerts = v.Alerts[:min(len(v.Alerts), maxDigestListed)]
 		return v
 	}
 	c := g.count()
 	now := g.view(&c, maxDigestListed)
-	now.Passed, now.Over = now.Passed+v.Passed, now.Over+v.Over
+	now.Passed, now.Over, now.New = now.Passed+v.Passed, now.Over+v.Over, v.New
 	return now
 }
 

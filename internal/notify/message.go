@@ -54,7 +54,7 @@ type View struct {
 	Key
 	// Since is when the first alert of the group came.
 	Since time.Time `json:"since"`
-	// Open is how many alerts stand, New how many of them no message before has had, Acknowledged how many somebody has acknowledged or
+	// Open is how many alerts stand, New how many alerts no message before has had, whether they still stand or are over, Acknowledged how many somebody has acknowledged or
 	// suppressed. Over is how many have cleared since the message before, Passed how many came and went without one.
 	Open         int `json:"open"`
 	New          int `json:"new"`

@@ -235,7 +235,7 @@ func (s *shift) verify(t *testing.T, database string) {
 	var known, truth notified
 	if !eventually(patience, func() bool {
 		known, truth = s.hook.knows(), criticalAlerts(t, database)
-		if long() { // What is sent from memory, or summed up after an outage, does not say how many alerts were new in it.
+		if long() { // What is sent from memory may be sent again from the database.
 			known.Raised = truth.Raised
 		}
 		return known == truth

@@ -480,3 +480,31 @@ func TestARepetitionIsCountedFromTheDigest(t *testing.T) {
 		p.queue.close()
 	})
 }
+
+// Sequence: a receiver is out while 90 critical alerts come, and some of them go, in groups of one and of many; the messages become digests of digests. What it
+// gets in the end has each alert as new once.
+func TestDigestsSayHowManyAlertsAreNew(t *testing.T) {
+	for _, out := range []time.Duration{time.Minute, 12 * time.Minute, 40 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPlant(&receiver{phases: []phase{{"503", out}}})
+			for i := range 90 {
+				p.raise(fmt.Sprint("c", i), iot.Critical, iot.Raised)
+				p.pass(8 * time.Second)
+				if i%3 == 2 {
+					p.raise(fmt.Sprint("c", i-2), iot.Critical, iot.Cleared)
+				}
+			}
+			p.pass(45 * time.Minute)
+			fresh := 0
+			for i := range p.to.taken {
+				for j := range p.to.taken[i].Groups {
+					fresh += p.to.taken[i].Groups[j].New
+				}
+			}
+			if fresh != 90 {
+				t.Errorf("out for %v: got %d alerts that were new to the receiver, want 90", out, fresh)
+			}
+			p.queue.close()
+		})
+	}
+}
