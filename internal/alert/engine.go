@@ -144,6 +144,11 @@ func CheckRule(rule *iot.Rule, catalog *iot.Catalog) error {
 	return CheckExpression(&rule.Condition)
 }
 
+// UnknownType is the error of a rule for a device type that there is not.
+func UnknownType(t iot.DeviceType) error {
+	return iot.Invalid("device_type", "unknown device type %q", t)
+}
+
 // check returns an error if the rule cannot be evaluated.
 func check(rule *iot.Rule, catalog *iot.Catalog) error {
 	switch {
@@ -160,7 +165,7 @@ func check(rule *iot.Rule, catalog *iot.Catalog) error {
 	case rule.Type == "" && rule.SelectsType():
 		return iot.Invalid("device_type", "missing: only a value that does not change means the same for every type")
 	case rule.Type != "" && catalog.Spec(rule.Type) == nil:
-		return iot.Invalid("device_type", "unknown device type %q", rule.Type)
+		return UnknownType(rule.Type)
 	}
 	return rule.Condition.Normalize()
 }

@@ -70,7 +70,7 @@ func (s *server) registerAlertActions(api huma.API) {
 type AlertAction struct {
 	Comment string    `json:"comment,omitempty" doc:"Why; the text of a comment. At most 1,024 bytes. comment, shelve and out_of_service need one."`
 	Until   time.Time `json:"until,omitzero" doc:"The end of shelving, at most 31 days from now."`
-	Seconds float64   `json:"seconds,omitempty" minimum:"1" maximum:"2678400" doc:"Instead of until: how long from now."`
+	Seconds float64   `json:"seconds,omitempty" minimum:"1" maximum:"2678400" doc:"Instead of until: how long from now. Both are refused."`
 	OneShot bool      `json:"one_shot,omitempty" doc:"Shelving ends as soon as an alert of the rule clears on the device."`
 	Device  bool      `json:"device,omitempty" doc:"All rules of the device are shelved, or taken out of service, not only that of the alert."`
 }
@@ -279,6 +279,9 @@ func (s *server) command(a *iot.Alert, in *alertActionInput, of *origin, id stri
 	}
 	if c.Action == iot.Shelve {
 		c.Until, c.OneShot = iot.CutTime(in.Body.Until), in.Body.OneShot
+		if in.Body.Seconds > 0 && !in.Body.Until.IsZero() {
+			return c, actionProblem(iot.Invalid("until", "must not be given together with seconds: either says when shelving ends"))
+		}
 		if in.Body.Seconds > 0 {
 			c.Until = now.Add(time.Duration(in.Body.Seconds * float64(time.Second)))
 		}

@@ -213,6 +213,7 @@ func TestManyAlertsAreHandledByTheirIDs(t *testing.T) {
 		{`{"action":"acknowledge","filter":{"prio":"high"}}`, 422, "unknown key"},
 		{fmt.Sprintf(`{"action":"acknowledge","ids":[%q],"seconds":5}`, ids[2]), 422, "only shelving has an end"},
 		{fmt.Sprintf(`{"action":"comment","ids":[%q]}`, ids[2]), 422, "body.comment"},
+		{fmt.Sprintf(`{"action":"shelve","comment":"x","ids":[%q],"seconds":60,"until":"2026-03-01T13:00:00Z"}`, ids[2]), 422, "together with seconds"},
 		{`{"action":"acknowledge","ids":[` + strings.Repeat(`"a",`, 1000) + `"a"]}`, 422, "body.ids"},
 	} {
 		w := send(h, "POST", actionsPath, test.body, "Content-Type", asJSON)

@@ -86,6 +86,16 @@ func (b *MaintenanceBody) rule(name string, now time.Time) (iot.Rule, error) {
 	return rule, control.Expand(&rule, now)
 }
 
+// errOver is the error of maintenance that is over before it is decided.
+var errOver = iot.Invalid("periods", "all of them are over: at least one must end in the future")
+
+func samePeriod(a, b iot.Period) bool { return a.From.Equal(b.From) && a.Until.Equal(b.Until) }
+
+// isOver reports whether all periods of maintenance are over.
+func isOver(s *iot.Schedule, now time.Time) bool {
+	return !slices.ContainsFunc(s.Periods, func(p iot.Period) bool { return p.Until.After(now) })
+}
+
 func (w *WeeklyMaintenance) period() (iot.WeeklyPeriod, error) {
 	day := slices.Index(days, w.Day)
 	from, err := time.Parse(clockTime, w.From)
@@ -222,6 +232,9 @@ func (s *server) createMaintenance(ctx context.Context, in *createMaintenanceInp
 	if err != nil {
 		return nil, maintenanceProblem(err)
 	}
+	if isOver(rule.Schedule, s.o.Now()) {
+		return nil, maintenanceProblem(errOver)
+	}
 	made, err := s.create(ctx, control.RuleEdit{
 		Name: in.Body.Name, Maintenance: true, To: func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Rule: rule}, nil },
 	}, in.by("create"))
@@ -246,6 +259,10 @@ func (s *server) putMaintenance(ctx context.Context, in *putMaintenanceInput) (*
 	replacing := in.replacing(rule)
 	return s.changeMaintenance(ctx, &in.RuleInput, "put", func(current iot.RuleEntry) (iot.RuleEntry, error) {
 		entry, err := replacing(current)
+		// Of maintenance that is over the reason, say, may still be changed.
+		if before := current.Rule.Schedule; err == nil && isOver(rule.Schedule, s.o.Now()) && (before == nil || !slices.EqualFunc(rule.Schedule.Periods, before.Periods, samePeriod)) {
+			return entry, errOver
+		}
 		if err == nil {
 			control.KeepEnded(&entry.Rule, current.Rule.Schedule, s.o.Now())
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"iotmon/internal/api"
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
 )
@@ -72,8 +73,8 @@ func TestMaintenanceIsListedWithWhatItDoes(t *testing.T) {
 		device("d1", iot.Temperature, 20, silent), device("d2", iot.Humidity, 20, func(s *iot.DeviceState) { s.Latest.Location.Building = "B栋" }),
 		device("d3", iot.Temperature, 20, nil),
 	}
-	r := newRegistry()
-	h := newAPI(t, fleet, &archive{}, r.use)
+	r, now := newRegistry(), noon.AddDate(0, -2, 0) // One of them is over later.
+	h := newAPI(t, fleet, &archive{}, func(o *api.Options) { r.use(o); o.Now = func() time.Time { return now } })
 	for _, body := range []string{
 		`{"name":"belt","area":"B栋","reason":"belt","except":[{"devices":["d2"]}],"periods":[{"from":"2026-03-01T11:00:00Z","until":"2026-03-01T13:00:00Z"}]}`,
 		`{"name":"warm","reason":"calibration","device_type":"temperature_sensor","periods":[{"from":"2026-02-01T11:00:00Z","until":"2026-02-01T13:00:00Z"},{"from":"2026-03-02T11:00:00Z","until":"2026-03-02T13:00:00Z"}]}`,
@@ -83,6 +84,7 @@ func TestMaintenanceIsListedWithWhatItDoes(t *testing.T) {
 			t.Fatalf("got %d %s", w.Code, w.Body)
 		}
 	}
+	now = noon
 	type period struct{ From, Until time.Time }
 	type listed struct {
 		Name, Actor   string
@@ -209,6 +211,43 @@ func TestMaintenanceWithoutAReasonStays(t *testing.T) {
 		w := send(h, step.method, "/api/v1/maintenance"+step.path, step.body, "Content-Type", asJSON, "If-Match", step.match)
 		if w.Code != step.status || !strings.Contains(w.Body.String(), step.want) {
 			t.Errorf("%d: %s %s: got %d %s, want %d and %s", i, step.method, step.path, w.Code, w.Body, step.status, step.want)
+		}
+	}
+}
+
+// Maintenance that is over before it is decided suppresses nothing: the times are a mistake. What is over may still be changed in everything else.
+func TestMaintenanceInThePastIsRefused(t *testing.T) {
+	r, now := newRegistry(), noon
+	h := newAPI(t, plant{}, &archive{}, func(o *api.Options) { r.use(o); o.Now = func() time.Time { return now } })
+	const (
+		belt  = "/api/v1/maintenance/belt"
+		over  = `{"from":"2026-02-28T11:00:00Z","until":"2026-02-28T12:00:00Z"}`
+		past  = `{"from":"2026-03-01T11:00:00Z","until":"2026-03-01T12:00:00Z"}` // It ends at noon, which is not in it.
+		later = `{"from":"2026-03-01T11:00:00Z","until":"2026-03-01T12:00:01Z"}`
+	)
+	body := func(reason, periods string) string {
+		return `{"name":"belt","area":"A栋","reason":"` + reason + `","periods":[` + periods + `]}`
+	}
+	unnamed := func(reason, periods string) string {
+		return strings.Replace(body(reason, periods), `"name":"belt",`, "", 1)
+	}
+	for i, step := range []struct {
+		at           time.Time
+		method, path string
+		body         string
+		status       int
+	}{
+		{noon, "POST", "/api/v1/maintenance", body("x", past), 422},
+		{noon, "POST", "/api/v1/maintenance", body("x", over+","+past), 422},
+		{noon, "POST", "/api/v1/maintenance", body("x", over+","+later), 201},
+		{noon, "PUT", belt, unnamed("x", past), 422},
+		{noon.Add(time.Hour), "PUT", belt, unnamed("better", over+","+later), 200},
+		{noon.Add(time.Hour), "PUT", belt, unnamed("better", over), 422},
+	} {
+		now = step.at
+		w := send(h, step.method, step.path, step.body, "Content-Type", asJSON, "If-Match", "*")
+		if w.Code != step.status || step.status == 422 && !strings.Contains(w.Body.String(), `"location":"body.periods"`) {
+			t.Errorf("%d: %s %s: got %d %s, want %d", i, step.method, step.body, w.Code, w.Body, step.status)
 		}
 	}
 }

@@ -129,8 +129,11 @@ type deletedCalendarAnswer struct {
 
 func (s *server) deleteCalendar(ctx context.Context, in *deleteCalendarInput) (*deletedCalendarAnswer, error) {
 	p, err := s.decideNotifications(ctx, &in.BasedOn, "delete", calendarVersion(in.Name), func(d *notify.Decided, _ int64, p *planned) error {
-		if d.Calendar(in.Name) == nil {
-			return nil // Nothing was decided, and nothing is.
+		switch {
+		case d.Calendar(in.Name) == nil && !p.configures(in.Name):
+			return huma.Error404NotFound("there is no calendar " + iot.Quote(in.Name))
+		case d.Calendar(in.Name) == nil:
+			return nil // Nothing was decided, and the configured one is in force.
 		}
 		*d = d.Without(in.Name)
 		if d.Routes != nil && notify.CheckRoutes("routes", d.Routes.Routes, p.setup.NamesOf(d)) != nil && !p.configures(in.Name) {

@@ -293,6 +293,11 @@ func TestCalendarsAreDecided(t *testing.T) {
 	type shown struct {
 		From string `json:"decided_by"`
 	}
+	// Of a configured one nothing is decided any more; one that there never was is not deleted.
+	if w := send(h, http.MethodDelete, calendarAt+"electricians", ""); w.Code != http.StatusOK {
+		t.Errorf("a configured one again: got %d %s, want 200", w.Code, w.Body)
+	}
+	checkProblem(t, send(h, http.MethodDelete, calendarAt+"fittters", ""), http.StatusNotFound, `there is no calendar \"fittters\"`)
 	if got := get[shown](t, h, calendarAt+"electricians"); got.From != "configuration" {
 		t.Errorf("got %+v", got)
 	}

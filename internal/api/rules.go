@@ -283,7 +283,7 @@ func (s *server) registerRules(api huma.API) {
 	}, s.putRule)
 	huma.Register(api, huma.Operation{
 		OperationID: "delete-rule", Method: http.MethodDelete, Path: path + "/{name}", Tags: []string{"Rules"},
-		Summary: "Delete an alert rule", Description: "Its open alerts clear. A rule of the configuration does not come back by itself: decide one of its versions again.",
+		Summary: "Delete an alert rule", Description: "Its open alerts clear. The answer is the rule as it was, with the version of the deletion. A rule of the configuration does not come back by itself: decide one of its versions again.",
 		Responses: responses(), Errors: append(slices.Clone(changes), http.StatusNotFound),
 	}, s.deleteRule)
 	huma.Register(api, huma.Operation{
@@ -455,7 +455,15 @@ func (in *RuleInput) replacing(rule iot.Rule) func(iot.RuleEntry) (iot.RuleEntry
 func deletingRule(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Deleted: true}, nil }
 
 func (s *server) deleteRule(ctx context.Context, in *RuleInput) (*ruleAnswer, error) {
-	return s.changeRule(ctx, in, "delete", deletingRule)
+	var was iot.RuleEntry
+	out, err := s.changeRule(ctx, in, "delete", func(current iot.RuleEntry) (iot.RuleEntry, error) {
+		was = current
+		return deletingRule(current)
+	})
+	if err == nil && !was.Deleted {
+		out.Body.RuleBody = toRuleBody(&was.Rule)
+	}
+	return out, err
 }
 
 func (s *server) changeRule(ctx context.Context, in *RuleInput, action string, to func(iot.RuleEntry) (iot.RuleEntry, error)) (*ruleAnswer, error) {
@@ -571,7 +579,7 @@ func (s *server) ruleDecisionProblem(ctx context.Context, err error) error {
 // ruleVersion is one decision about a rule.
 type ruleVersion struct {
 	RuleShown
-	Deleted bool      `json:"deleted,omitempty" doc:"The rule was deleted; everything else about it is empty."`
+	Deleted bool      `json:"deleted,omitempty" doc:"The rule was deleted; everything else is as it was before."`
 	Time    time.Time `json:"time" doc:"When, by the clock of the service that has stored it."`
 	Actor   string    `json:"actor" doc:"Who: an opaque id."`
 	Action  string    `json:"action" doc:"How: create, put, delete or import; adopt or repeat if nobody has, because a database was restored."`
@@ -595,7 +603,11 @@ func (s *server) listRuleVersions(ctx context.Context, in *ruleInput) (*answer[r
 		if err != nil {
 			continue // Another version of iotmon has written it.
 		}
-		out.Items = append(out.Items, ruleVersion{RuleShown: toRuleShown(&entry), Deleted: entry.Deleted, Time: a.Time, Actor: a.Actor, Action: a.Action, Reason: a.Reason})
+		shown := toRuleShown(&entry)
+		if was, err := wire.DecodeRuleEntry(a.Before); entry.Deleted && err == nil && was.Rule.Kind != iot.Maintenance {
+			shown.RuleBody = toRuleBody(&was.Rule)
+		}
+		out.Items = append(out.Items, ruleVersion{RuleShown: shown, Deleted: entry.Deleted, Time: a.Time, Actor: a.Actor, Action: a.Action, Reason: a.Reason})
 	}
 	return &answer[ruleVersions]{out}, nil
 }

@@ -141,13 +141,48 @@ func TestAllMistakesOfAFileAreSaidAtOnce(t *testing.T) {
     severity: info
 `
 	w := send(h, "POST", importPath, file, "Content-Type", asYAML)
-	checkProblem(t, w, http.StatusUnprocessableEntity, "the file has 5 mistakes")
+	checkProblem(t, w, http.StatusUnprocessableEntity, "the file has 6 mistakes")
 	for _, want := range []string{
 		`{"message":"column 1: unknown placeholder {divice}; `, `"location":"line 7, rules[0].text"`,
 		`{"message":"expected number","location":"line 10, rules[1].condition.threshold"}`,
 		`"location":"line 11, rules[1].severity"`,
-		`{"message":"unknown device type \"no_such_type\"","location":"line 13, rules[2].device_type"}`,
+		`{"message":"unknown device type \"no_such_type\"","location":"line 9, rules[1].device_type"}`, `{"message":"unknown device type \"no_such_type\"","location":"line 13, rules[2].device_type"}`,
 		`{"message":"line 2, column 3: unknown name \"avarage\"`, `"location":"line 20, rules[3].condition.expression"`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("got %s, want %s", w.Body, want)
+		}
+	}
+}
+
+// A type that there is not, and a name that two rules have, are said in the first answer, whatever else is wrong with these rules.
+func TestTypesAndNamesAreSaidWithTheOtherMistakes(t *testing.T) {
+	h, _ := ruled(t)
+	const file = `rules:
+  - name: a
+    device_type: no_such_type
+    condition: {kind: threshold, threshold: high}
+    severity: info
+  - name: a
+    device_type: nor_this
+    condition: {kind: count, threshold: 1, within_seconds: 60}
+    severity: info
+  - name: a
+    device_type: temperature_sensor
+    condition: {kind: threshold, threshold: 3}
+    severity: urgent
+  - name: 5
+    device_type: [1]
+    condition: {kind: threshold, threshold: 3}
+    severity: info
+`
+	w := send(h, "POST", importPath, file, "Content-Type", asYAML)
+	checkProblem(t, w, http.StatusUnprocessableEntity, "the file has 9 mistakes")
+	for _, want := range []string{
+		`"location":"line 4, rules[0].condition.threshold"`, `{"message":"unknown device type \"no_such_type\"","location":"line 3, rules[0].device_type"}`,
+		`"location":"line 8, rules[1].condition.limit"`, `{"message":"unknown device type \"nor_this\"","location":"line 7, rules[1].device_type"}`,
+		`{"message":"there is another rule \"a\" in the file","location":"line 6, rules[1].name"}`, `{"message":"there is another rule \"a\" in the file","location":"line 10, rules[2].name"}`,
+		`"location":"line 13, rules[2].severity"`, `"location":"line 14, rules[3].name"`, `"location":"line 15, rules[3].device_type"`,
 	} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("got %s, want %s", w.Body, want)

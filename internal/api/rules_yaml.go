@@ -14,6 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/unicode/norm"
 
 	"iotmon/internal/alert"
 	"iotmon/internal/iot"
@@ -118,14 +119,24 @@ func decodeRules(text []byte, catalog *iot.Catalog) ([]ruleInFile, []error) {
 	for i, node := range list {
 		rule := ruleInFile{node: resolve(node), place: fmt.Sprintf("rules[%d]", i)}
 		mistakes := rule.decode(catalog)
-		if seen[rule.Name] && rule.Name != "" {
-			mistakes = append(mistakes, rule.wrong(iot.Invalid("name", "there is another rule %s in the file", iot.Quote(rule.Name))))
+		if name := rule.written("name"); name != "" {
+			if seen[name] {
+				mistakes = append(mistakes, rule.wrong(iot.Invalid("name", "there is another rule %s in the file", iot.Quote(name))))
+			}
+			seen[name] = true
 		}
-		seen[rule.Name] = true
 		wrong = append(wrong, mistakes...)
 		rules = append(rules, rule)
 	}
 	return rules, wrong
+}
+
+// written returns the text that is written under a key of the rule, as rules have it; empty if there is none.
+func (r *ruleInFile) written(key string) string {
+	if value := below(r.node, key); value != nil {
+		return norm.NFC.String(resolve(value).Value)
+	}
+	return ""
 }
 
 // rulesList returns the nodes of the rules. The error is a *fileError.
@@ -210,7 +221,7 @@ func (r *ruleInFile) decode(catalog *iot.Catalog) (wrong []error) {
 		wrong = append(wrong, atKey(r.node, r.place, detail.Location, detail.Message))
 	}
 	if len(wrong) > 0 {
-		return wrong
+		return append(wrong, r.unknownType(catalog, wrong)...)
 	}
 	var body NewRule
 	if err := json.Unmarshal(text, &body); err != nil {
@@ -233,7 +244,24 @@ func (r *ruleInFile) decode(catalog *iot.Catalog) (wrong []error) {
 			wrong = append(wrong, r.wrong(err))
 		}
 	}
+	if len(wrong) > 0 {
+		wrong = append(wrong, r.unknownType(catalog, wrong)...)
+	}
 	return wrong
+}
+
+// unknownType says that the catalog does not have the rule's type, of a rule with other mistakes: nobody should have to import a file again to be shown
+// it. What is wrong with the type already is not said twice.
+func (r *ruleInFile) unknownType(catalog *iot.Catalog, wrong []error) []error {
+	name := iot.DeviceType(r.written("device_type"))
+	said := slices.ContainsFunc(wrong, func(err error) bool {
+		at := (*fileError)(nil)
+		return errors.As(err, &at) && at.place == r.place+".device_type"
+	})
+	if catalog == nil || name == "" || said || catalog.Spec(name) != nil {
+		return nil
+	}
+	return []error{r.wrong(alert.UnknownType(name))}
 }
 
 // atKey says what is wrong with a key of a node, such as condition.levels.high or except[0].area; an empty key is the whole node. The line is that of the
