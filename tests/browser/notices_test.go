@@ -91,8 +91,18 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 		tab.until(`document.querySelector("#notify-origin").innerText.includes("iotmon.yaml")`)
 	})
 
-	t.Run("what was refused is sent again", func(t *testing.T) {
+	const waits = `[...document.querySelectorAll(".deliveries > li")].find((item) => item.dataset.state === "pending" && item.innerText.includes("refused, and as it is critical tried again until 20") && item.innerText.includes("Tried again "))`
+	t.Run("a critical message that is refused waits, and is tried at once for who asks", func(t *testing.T) {
 		plant.post(reading{ID: "press", Value: 36})
+		tab.clickFound(`document.querySelector('#delivery-states [data-state="pending"]')`)
+		tab.until(waits + `?.innerText.includes("no such queue")`)
+		tab.fitsAll(t, "a critical message that is refused")
+		tab.clickFound(waits + `?.querySelector(".delivery-again")`)
+		tab.until(`/^Not taken by picky, tried again .+: refused, and as it is critical tried again until 20/.test(document.querySelector("#delivery-outcome").innerText)`)
+		tab.clickFound(`document.querySelector('#delivery-states [data-state=""]')`)
+	})
+
+	t.Run("what was refused is sent again", func(t *testing.T) {
 		tab.until(`[...document.querySelectorAll(".deliveries > li")].some((item) => item.innerText.includes("New alert · temperature_high") && item.innerText.includes("no such queue"))`)
 		tab.fitsAll(t, "notifications")
 		tab.clickFound(`document.querySelector('#delivery-states [data-state="refused"]')`)
@@ -101,6 +111,8 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 		tab.until(`document.querySelector(".delivery-again") !== null`)
 		tab.clickFound(`document.querySelector(".delivery-again")`)
 		tab.until(`document.querySelector("#delivery-outcome").innerText === "Sent to picky: received"`)
+		tab.clickFound(`document.querySelector('#delivery-states [data-state=""]')`)
+		tab.until(waits + ` === undefined && document.querySelectorAll(".deliveries > li").length > 4`) // With it, the receiver has the critical one.
 	})
 
 	const plans = `[...document.querySelectorAll(".plans > li")]`

@@ -32,11 +32,11 @@ type refusal struct {
 }
 
 // taken notes that a target has taken a delivery. What it has refused of the same alerts before is not sent any more, because the later message says
-// what is true now. If the target had refused everything, what it refused then is tried at once.
+// what is true now. If the target had refused everything, or somebody has asked for this one, what it refused is tried at once.
 func (q *queue) taken(d *notify.Delivery, now time.Time) {
 	f := q.targets[d.Target]
 	delete(q.targets, d.Target)
-	again := q.refusals[d.ID] != nil || d.Kind == notify.Test || f != nil && f.refusals > 1
+	again := q.refusals[d.ID] != nil || !d.Asked.IsZero() || f != nil && f.refusals > 1
 	for id := range q.refusals {
 		e := q.pending[id]
 		switch {

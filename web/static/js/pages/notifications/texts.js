@@ -11,7 +11,7 @@ export const texts = {
   statePending: { en: 'Waiting', zh: '等待发送' },
   stateSent: { en: 'Sent', zh: '已发送' },
   stateRefused: { en: 'Refused', zh: '被拒收' },
-  stateMerged: { en: 'In a later message', zh: '已并入之后的消息' },
+  stateMerged: { en: 'In a later message', zh: '已并入后续' },
   stateRetried: { en: 'Tried again {time}', zh: '{time} 再次尝试' },
   deliveriesNone: { en: 'No message of this kind was sent.', zh: '没有这类通知。' },
   deliveriesFailed: { en: 'What was sent could not be loaded: {reason}', zh: '发送记录加载失败：{reason}' },
