@@ -214,6 +214,7 @@ func goodPoint(inForce *iot.PointsInForce, name string) *iot.Point {
 // toWithoutPoint says which points devices lack, and why.
 func (s *server) toWithoutPoint(lacking []lackingDevice, names []string) []withoutPoint {
 	registered := s.registeredPoints(lacking, names)
+	full := make(map[int32]bool) // By partition, as it is counted among the points of all machines.
 	out := make([]withoutPoint, len(lacking))
 	for i := range lacking {
 		device := &lacking[i]
@@ -229,7 +230,7 @@ func (s *server) toWithoutPoint(lacking []lackingDevice, names []string) []witho
 			if goodPoint(inForce, name) == nil {
 				missing := device.of.points[j].missing(registered[machinePoint{device.Machine, name}])
 				missing.Point = name
-				if missing.Reason == pointNotInForce && s.full(inForce, device.partition, name) {
+				if missing.Reason == pointNotInForce && s.full(full, inForce, device.partition, name) {
 					missing.Reason = manyPoints
 				}
 				out[i].Missing = append(out[i].Missing, missing)
@@ -259,12 +260,21 @@ func (p *pointShown) missing(registered iot.DeviceID) missingPoint {
 	return missing
 }
 
-// full reports whether a partition has no room for a point of a machine that has those in force.
-func (s *server) full(inForce *iot.PointsInForce, partition int32, name string) bool {
-	if inForce != nil && inForce.Find(name) != nil {
+// full reports whether a partition has no room for a point of a machine that has those in force. known are the partitions that were asked about before.
+func (s *server) full(known map[int32]bool, inForce *iot.PointsInForce, partition int32, name string) bool {
+	switch {
+	case inForce == nil: // The machine has room.
+	case inForce.Find(name) != nil:
 		return false
+	case len(inForce.Points) >= iot.MaxMachinePoints:
+		return true
 	}
-	return inForce != nil && len(inForce.Points) >= iot.MaxMachinePoints || s.o.Entries.CountPoints(partition) >= iot.MaxPoints
+	full, counted := known[partition]
+	if !counted {
+		full = s.o.Entries.CountPoints(partition) >= iot.MaxPoints
+		known[partition] = full
+	}
+	return full
 }
 
 // machinePoint is a name in a machine.
