@@ -157,7 +157,7 @@ func check(rule *iot.Rule, catalog *iot.Catalog) error {
 	case rule.Severity.Rank() < 0:
 		return iot.Invalid("severity", "must be info, warning or critical (got %q)", rule.Severity)
 	case rule.For < 0 || rule.ClearFor < 0:
-		return iot.Invalid("for", "durations must not be negative (got %v and %v)", rule.For, rule.ClearFor)
+		return iot.Invalid("for", "durations must not be negative (got %v and %v)", iot.Lasting(rule.For), iot.Lasting(rule.ClearFor))
 	case len(rule.Text) > iot.MaxRuleText, len(rule.TextEN) > iot.MaxRuleText:
 		return iot.Invalid("text", "longer than %d bytes (got %d)", iot.MaxRuleText, max(len(rule.Text), len(rule.TextEN)))
 	case rule.Name == iot.RuleOffline:

@@ -36,7 +36,7 @@ func compileExpression(c *iot.Condition) (*expression.Program, error) {
 	case needs && c.Within == 0:
 		return nil, iot.Invalid("within", "missing: the expression has a statistic, which is of a time")
 	case !needs && c.Within != 0:
-		return nil, iot.Invalid("within", "the expression has no statistic that would be of a time (got %v)", c.Within)
+		return nil, iot.Invalid("within", "the expression has no statistic that would be of a time (got %v)", iot.Lasting(c.Within))
 	}
 	return program, nil
 }

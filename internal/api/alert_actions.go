@@ -286,7 +286,7 @@ func (s *server) command(a *iot.Alert, in *alertActionInput, of *origin, id stri
 			c.Until = now.Add(time.Duration(in.Body.Seconds * float64(time.Second)))
 		}
 		if c.Until.Sub(now) > maxShelving {
-			return c, actionProblem(iot.Invalid("until", "must be at most %v from now", maxShelving))
+			return c, actionProblem(iot.Invalid("until", "must be at most %v from now", iot.Lasting(maxShelving)))
 		}
 	} else if !in.Body.Until.IsZero() || in.Body.Seconds != 0 || in.Body.OneShot {
 		return c, actionProblem(iot.Invalid("until", "only shelving has an end"))

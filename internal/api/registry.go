@@ -95,7 +95,7 @@ func toRegistered(e *iot.DeviceEntry) *Registered {
 // entry returns the entry that the body says. The error is an *iot.InvalidError.
 func (b *EntryBody) entry() (iot.DeviceEntry, error) {
 	if !(math.Abs(b.IntervalSeconds) <= iot.MaxInterval.Seconds()) { // Also if it is not a number.
-		return iot.DeviceEntry{}, iot.Invalid("interval_seconds", "must be between 0 and %v (got %v)", iot.MaxInterval.Seconds(), b.IntervalSeconds)
+		return iot.DeviceEntry{}, iot.Invalid("interval_seconds", "must be between 0 and %s seconds, which is %v (got %v)", iot.Number(iot.MaxInterval.Seconds()), iot.Lasting(iot.MaxInterval), b.IntervalSeconds)
 	}
 	return iot.DeviceEntry{
 		Name: b.Name, Area: b.Area, Labels: b.Labels, Limits: b.Limits, Unit: b.Unit, Retired: b.Retired, Parent: b.Parent,

@@ -120,7 +120,7 @@ func (c *columns) set(e *iot.DeviceEntry, column, cell string) error {
 	case columnInterval:
 		seconds, err := parseNumber(cell)
 		if err == nil && seconds > iot.MaxInterval.Seconds() {
-			err = fmt.Errorf("must be at most %v", iot.MaxInterval.Seconds())
+			err = fmt.Errorf("must be at most %s seconds, which is %v", iot.Number(iot.MaxInterval.Seconds()), iot.Lasting(iot.MaxInterval))
 		}
 		if err == nil {
 			e.Interval = time.Duration(math.Round(seconds*1e6)) * time.Microsecond

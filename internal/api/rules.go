@@ -238,7 +238,7 @@ func (b *RuleBody) rule(name string) (iot.Rule, error) {
 		into    *time.Duration
 	}{{"within", c.WithinSeconds, &r.Within}, {"for", b.ForSeconds, &r.For}, {"clear_for", b.ClearForSeconds, &r.ClearFor}} {
 		if !(span.seconds >= 0 && span.seconds <= iot.MaxWithin.Seconds()) { // Also if it is not a number.
-			return iot.Rule{}, iot.Invalid(span.field, "must be between 0 and %v seconds (got %v)", iot.MaxWithin.Seconds(), span.seconds)
+			return iot.Rule{}, iot.Invalid(span.field, "must be between 0 and %s seconds, which is %v (got %v)", iot.Number(iot.MaxWithin.Seconds()), iot.Lasting(iot.MaxWithin), span.seconds)
 		}
 		*span.into = time.Duration(math.Round(span.seconds*1e6)) * time.Microsecond
 		if span.seconds > 0 && *span.into == 0 {

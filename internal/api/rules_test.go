@@ -96,7 +96,7 @@ func TestRulesAreDecided(t *testing.T) {
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"device_type":"temperature_sensor",`, "", 1), nil, 422, `"location":"body.device_type"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `"last":5`, `"last":65`, 1), nil, 422, `"location":"body.condition.last"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(averageLow, `600`, `0.5`, 1), nil, 422, `"location":"body.condition.within_seconds"`},
-		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `30,`, `1e300,`, 1), nil, 422, `"location":"body.for_seconds"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `30,`, `1e300,`, 1), nil, 422, `"message":"must be between 0 and 2,678,400 seconds, which is 31 days (got 1e+300)","location":"body.for_seconds"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `https://`, `javascript://`, 1), nil, 422, `"location":"body.procedure"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `threshold",`, `offline",`, 1), nil, 422, `"location":"body.condition.kind"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"severity"`, `"priority":1,"severity"`, 1), nil, 422, "unknown key"},

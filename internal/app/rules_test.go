@@ -140,12 +140,12 @@ func rulesOf(t *testing.T, text string) ([]iot.Rule, error) {
 func TestAConfiguredRuleThatIsWrongNamesItsKey(t *testing.T) {
 	const rule = "alerts:\n  rules:\n    - {name: x, severity: info, "
 	for line, want := range map[string]string{
-		"condition: {kind: no_data, within: 9s}}":                                                                  "alerts.rules[0].condition.within: must be between 10s",
+		"condition: {kind: no_data, within: 9s}}":                                                                  "alerts.rules[0].condition.within: must be between 10 seconds and 31 days (got 9 seconds)",
 		"condition: {kind: no_data, within: 1m}, for: 1s}":                                                         "alerts.rules[0].for: no_data has none",
 		"condition: {within: 1m}}":                                                                                 "alerts.rules[0].condition.kind: unknown condition",
 		"condition: {kind: average, within: 1m, threshold: 3}}":                                                    "alerts.rules[0].device_type: missing",
 		"device_type: temperature_sensor, condition: {kind: of_last, limit: 3, threshold: 1, last: 65}}":           "alerts.rules[0].condition.last: must be between 1 and 64",
-		"device_type: temperature_sensor, condition: {kind: count, limit: 3, threshold: 1}}":                       "alerts.rules[0].condition.within: must be between 1s",
+		"device_type: temperature_sensor, condition: {kind: count, limit: 3, threshold: 1}}":                       "alerts.rules[0].condition.within: must be between 1 second",
 		"device_type: temperature_sensor, condition: {kind: threshold, treshold: 3}}":                              "did you mean",
 		"device_type: temperature_sensor, above: 3, condition: {kind: threshold}}":                                 "given one of above, below, rise, fall, stuck and condition (got above, condition)",
 		"device_type: temperature_sensor, within: 1m, condition: {kind: average, within: 10s}}":                    "without within and hysteresis",

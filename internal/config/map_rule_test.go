@@ -35,7 +35,7 @@ func TestMistakesOfRulesSayWhatIsAllowed(t *testing.T) {
 		"{field: a, device: b, type: x, define: {max: 1}}, {field: c, device: b, type: x, define: {max: 2}}": "map[1].type: must be another name, or defined as everywhere else",
 		"{field: a, ignore: true, device: b}":                                                                "map[0].ignore: must be left out, or without device",
 		"{field: a, device: b, type: switch_sensor, interval: 5}":                                            "map[0].interval: must be a duration",
-		"{field: a, device: b, type: switch_sensor, interval: 1ms}":                                          "map[0].interval: must be from 1s to 744h0m0s",
+		"{field: a, device: b, type: switch_sensor, interval: 1ms}":                                          "map[0].interval: must be from 1s to 744h",
 		"{field: a, device: b, type: switch_sensor, scale: 0}":                                               "map[0].scale: must be a number other than 0",
 		"{field: a, device: b, type: switch_sensor, words: {a: b}}":                                          "map[0].words.a: must be a number",
 		"{field: a, device: b, type: switch_sensor, time: {zone: Mars}}":                                     "map[0].time.zone: must be a time zone",

@@ -47,7 +47,22 @@ func (c *checker) knownType(key, name string, known []string) {
 
 // within is must for a range that includes low and high.
 func within[T cmp.Ordered](c *checker, key string, value, low, high T) {
-	c.must(value >= low && value <= high, key, value, "from %v to %v", low, high)
+	c.must(value >= low && value <= high, key, written(value), "from %v to %v", written(low), written(high))
+}
+
+// written returns a duration as people write it into the file, 744h instead of 744h0m0s, and another value as it is.
+func written(value any) any {
+	d, ok := value.(time.Duration)
+	if !ok {
+		return value
+	}
+	text := d.String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, none) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }
 
 func (c *checker) oneOf(key, value string, allowed ...string) {

@@ -6,6 +6,8 @@ package expression
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -101,7 +103,7 @@ func Compile(text string) (program *Program, err error) {
 	tree, err := parser.Parse(text)
 	if err != nil {
 		if parsed, ok := errors.AsType[*file.Error](err); ok {
-			return nil, &Error{max(parsed.Line, 1), parsed.Column + 1, parsed.Message}
+			return nil, &Error{max(parsed.Line, 1), parsed.Column + 1, plainly(parsed.Message)}
 		}
 		return nil, &Error{1, 1, err.Error()}
 	}
@@ -116,6 +118,24 @@ func Compile(text string) (program *Program, err error) {
 	program = &Program{truth: result.truth, uses: c.uses}
 	program.states.New = func() any { return new(state) }
 	return program, nil
+}
+
+// ofNumber matches what the parser says of a number, with the number.
+var ofNumber = regexp.MustCompile(`^invalid \w+ literal: strconv\.\w+: parsing "(.*)": (.*)$`)
+
+// plainly returns what the parser says without the names of Go's functions.
+func plainly(message string) string {
+	if strings.HasSuffix(message, "literal is too large") {
+		return "the number is too large"
+	}
+	match := ofNumber.FindStringSubmatch(message)
+	switch {
+	case match == nil:
+		return message
+	case match[2] == "value out of range":
+		return fmt.Sprintf("the number %s is too large", match[1])
+	}
+	return match[1] + " is not a number"
 }
 
 // state is one evaluation. failed is the first calculation whose result was no finite number, missing that the value of a point is needed that has none.

@@ -116,7 +116,10 @@ func TestWhatIsWrongWithAnExpressionIsSaidWithItsPlace(t *testing.T) {
 		`point("` + strings.Repeat("x", 257) + `").age > 1`: `column 7: the name of the point: `,
 		`[point("1").age, point("2").age] == 0`:             "not possible in a rule",
 		`max(point("1").age, point("2").age, point("3").age, point("4").age, point("5").age, point("6").age, point("7").age, point("8").age, point("8").age, point("9").age) > 1`: "column 155: more than 8 points",
-		`value > 99999999999999999999`:                     "invalid integer literal",
+		`value > 99999999999999999999`: "the number 99999999999999999999 is too large",
+		`value > 1e999`:                "the number 1e999 is too large",
+		`value > 1E`:                   "1E is not a number",
+		`value > 0x`:                   "0x is not a number",
 		`value > 1` + strings.Repeat(" and value > 1", 67): "more than 200 names, constants, operators and calls",
 	} {
 		_, err := expression.Compile(text)

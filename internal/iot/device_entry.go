@@ -85,7 +85,7 @@ func (e *DeviceEntry) Normalize() error {
 	}
 	e.Interval = e.Interval.Truncate(time.Microsecond)
 	if e.Interval < 0 || e.Interval > MaxInterval {
-		return Invalid("interval", "must be between 0 and %v (got %v)", MaxInterval, e.Interval)
+		return Invalid("interval", "must be between 0 and %v (got %v)", Lasting(MaxInterval), Lasting(e.Interval))
 	}
 	if e.Parent != "" {
 		if err := normalizeKey("parent", (*string)(&e.Parent), MaxIDLength); err != nil {

@@ -133,7 +133,7 @@ func TestRuleEntriesAreRefusedForWhatTheyHold(t *testing.T) {
 		"another condition":     {func(e *iot.RuleEntry) { e.Rule.Kind = "moon" }, "kind", "unknown condition"},
 		"a long text":           {func(e *iot.RuleEntry) { e.Rule.Text = strings.Repeat("x", 257) }, "text", "longer than 256"},
 		"a rise of nothing":     {func(e *iot.RuleEntry) { e.Rule.Condition = iot.Condition{Kind: iot.Rise, Within: time.Minute} }, "threshold", "must be positive"},
-		"a rise within no time": {func(e *iot.RuleEntry) { e.Rule.Condition = iot.Condition{Kind: iot.Rise, Threshold: 1} }, "within", "must be between 1s"},
+		"a rise within no time": {func(e *iot.RuleEntry) { e.Rule.Condition = iot.Condition{Kind: iot.Rise, Threshold: 1} }, "within", "must be between 1 second and 31 days (got 0 seconds)"},
 		"stuck with hysteresis": {func(e *iot.RuleEntry) {
 			e.Rule.Condition = iot.Condition{Kind: iot.Stuck, Hysteresis: 1, Within: time.Minute}
 		}, "threshold", "without a hysteresis"},

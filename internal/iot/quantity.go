@@ -1,8 +1,10 @@
 package iot
 
 import (
+	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Number writes a value for people, with no more digits than it has and a comma after each three of them: 1,050.25.
@@ -35,4 +37,35 @@ func QuantityEN(value float64, unit string) string {
 		return Number(value) + unit
 	}
 	return Number(value) + " " + unit
+}
+
+// Lasting is how long something takes, as people say it in English: 31 days, 1 hour 30 minutes, 0.5 seconds.
+type Lasting time.Duration
+
+// String returns the time in words, without parts that are 0.
+func (l Lasting) String() string {
+	d := time.Duration(l)
+	if d < 0 {
+		return "-" + Lasting(-max(d, -math.MaxInt64)).String()
+	}
+	var parts []string
+	part := func(count float64, name string) {
+		if count != 1 {
+			name += "s"
+		}
+		parts = append(parts, Number(count)+" "+name)
+	}
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
+		if count := d / unit.length; count > 0 {
+			part(float64(count), unit.name)
+			d %= unit.length
+		}
+	}
+	if d > 0 || parts == nil {
+		part(d.Seconds(), "second")
+	}
+	return strings.Join(parts, " ")
 }

@@ -1,7 +1,9 @@
 package iot_test
 
 import (
+	"math"
 	"testing"
+	"time"
 
 	"iotmon/internal/iot"
 )
@@ -16,5 +18,17 @@ func TestNumbersForPeople(t *testing.T) {
 	}
 	if got := iot.Quantity(1050, "hPa") + iot.QuantityEN(1050, "hPa") + iot.QuantityEN(55, "%") + iot.QuantityEN(3, ""); got != "1,050hPa1,050 hPa55%3" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestTimesForPeople(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 seconds", time.Second: "1 second", 10 * time.Second: "10 seconds", time.Microsecond: "0.000001 seconds", 90 * time.Minute: "1 hour 30 minutes", iot.MaxWithin: "31 days",
+		25*time.Hour + time.Minute + 1500*time.Millisecond: "1 day 1 hour 1 minute 1.5 seconds", -time.Minute: "-1 minute", math.MaxInt64: "106,751 days 23 hours 47 minutes 16.854775807 seconds",
+		math.MinInt64: "-106,751 days 23 hours 47 minutes 16.854775807 seconds",
+	} {
+		if got := iot.Lasting(d).String(); got != want {
+			t.Errorf("%v: got %s, want %s", d, got, want)
+		}
 	}
 }

@@ -171,7 +171,7 @@ func (c *Condition) Normalize() error {
 	switch c.Kind {
 	case Threshold, OfLast, Deviation, LevelLimits, Maintenance:
 		if c.Within != 0 {
-			return Invalid("within", "%s has none (got %v)", c.Kind.describe(), c.Within)
+			return Invalid("within", "%s has none (got %v)", c.Kind.describe(), Lasting(c.Within))
 		}
 	case Rise, Fall, Stuck, Average, Maximum, Minimum, Count, Fraction, NoData:
 		least := MinWithin
@@ -179,11 +179,11 @@ func (c *Condition) Normalize() error {
 			least = MinNoData
 		}
 		if c.Within < least || c.Within > MaxWithin {
-			return Invalid("within", "must be between %v and %v (got %v)", least, MaxWithin, c.Within)
+			return Invalid("within", "must be between %v and %v (got %v)", Lasting(least), Lasting(MaxWithin), Lasting(c.Within))
 		}
 	case Expression:
 		if c.Within != 0 && (c.Within < MinWithin || c.Within > MaxWithin) {
-			return Invalid("within", "must be 0, or between %v and %v (got %v)", MinWithin, MaxWithin, c.Within)
+			return Invalid("within", "must be 0, or between %v and %v (got %v)", Lasting(MinWithin), Lasting(MaxWithin), Lasting(c.Within))
 		}
 	default:
 		return Invalid("kind", "unknown condition (got %s)", Quote(string(c.Kind)))

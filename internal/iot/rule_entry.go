@@ -182,14 +182,14 @@ func normalizeRuleNumbers(r *Rule) error {
 	}{{"for", &r.For}, {"clear_for", &r.ClearFor}} {
 		*delay.value = delay.value.Truncate(time.Microsecond)
 		if *delay.value < 0 || *delay.value > MaxRuleDelay {
-			return Invalid(delay.field, "must be between 0 and %v (got %v)", MaxRuleDelay, *delay.value)
+			return Invalid(delay.field, "must be between 0 and %v (got %v)", Lasting(MaxRuleDelay), Lasting(*delay.value))
 		}
 	}
 	if longest := MaxRuleName - len(".high_high"); r.Kind == LevelLimits && len(r.Name) > longest {
 		return Invalid("alert_type", "longer than %d bytes, with the names of the levels behind it (got %s)", longest, Quote(r.Name))
 	}
 	if r.Kind == NoData && r.For != 0 {
-		return Invalid("for", "no_data has none, its delay is within (got %v)", r.For)
+		return Invalid("for", "no_data has none, its delay is within (got %v)", Lasting(r.For))
 	}
 	return nil
 }
