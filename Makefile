@@ -25,7 +25,7 @@ images := producer consumer websocket web iotmon
 sources = find . -name '*.go' -not -path '*/node_modules/*'
 
 .DEFAULT_GOAL := help
-.PHONY: bench-libraries help run build build-all provision test test-go test-outside test-packages test-env-up test-env-down test-web test-chaos test-short check-format vet vet-project vet-modules lint fmt tidy bench clean
+.PHONY: bench-libraries help run build build-all provision test test-go test-integration test-outside test-packages test-env-up test-env-down test-web test-chaos test-short check-format vet vet-project vet-modules lint fmt tidy bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,26 +58,36 @@ waiting := ./internal/store/postgres ./internal/kafka/intake ./internal/source/.
 
 # SQLite, Go code made from C, takes five times as long under the race detector, which would only look for races of its own. Packages beside
 # it must not be exempted: the linker uses one copy of a generic function for all packages, and theirs would hide from the detector what
-# others synchronize by it. Nobody debugs these programs, so nothing is written for a debugger, which is a fourth of the work of linking them.
-race := -race -gcflags=modernc.org/sqlite/lib=-race=false -ldflags=-w
+# others synchronize by it. Nobody debugs these programs, so nothing is written for a debugger, which is an eighth of the work of compiling them
+# and a fourth of that of linking them. The client of Redis, with a method for every command, is the largest to compile: without inlining it takes half.
+without_debugger := -dwarf=false
+race := -race -gcflags=all=$(without_debugger) '-gcflags=github.com/redis/go-redis/v9=$(without_debugger) -l' \
+	'-gcflags=modernc.org/sqlite/lib=$(without_debugger) -race=false' -ldflags=-w
 
 # These test the programs from outside, in processes of their own, which are the shipped ones, or compare texts. The race detector would look only at
-# who watches, and take as much of the processors as a fifth of all tests: comparing the translations takes twenty times as long with it. Their flags are those of build, so that what both need is compiled once. The longest are
-# the first; three of them run at the same time, and of the others one more than there are processors.
+# who watches, and take as much of the processors as a fifth of all tests: comparing the translations takes twenty times as long with it. Their flags are those of build, so that what both need is compiled once.
+#
+# The integration tests take longest, mostly waiting: they have the processors first, so that what is beside them does not prolong the whole
+# run. Beside them two other packages of these run at the same time, the longest first, and of the others one more than there are processors.
 outside := integration browser operations testenv tutorial translation
+outside_flags := -trimpath -tags $(TAGS) -ldflags=-w -vet=off -timeout 30m
+yielding := nice -n 5
 
 test-go:
 ifeq ($(PKG),./...)
-	./scripts/test-env.sh run $(MAKE) -j 2 test-outside test-packages
+	./scripts/test-env.sh run $(MAKE) -j 3 test-integration test-outside test-packages
 else
 	GO=$(GO) ./scripts/test-env.sh run ./scripts/test-go.sh $(race) -vet=off -timeout 30m $(PKG)
 endif
 
+test-integration:
+	CGO_ENABLED=0 GO=$(GO) ./scripts/test-go.sh $(outside_flags) ./tests/integration
+
 test-outside:
-	CGO_ENABLED=0 GO=$(GO) ./scripts/test-go.sh -trimpath -tags $(TAGS) -ldflags=-w -vet=off -timeout 30m -p 3 $(outside:%=./tests/%)
+	CGO_ENABLED=0 GO=$(GO) $(yielding) ./scripts/test-go.sh $(outside_flags) -p 2 $(patsubst %,./tests/%,$(filter-out integration,$(outside)))
 
 test-packages:
-	GO=$(GO) ./scripts/test-go.sh $(race) -vet=off -timeout 30m -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) $(waiting) \
+	GO=$(GO) $(yielding) ./scripts/test-go.sh $(race) -vet=off -timeout 30m -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) $(waiting) \
 		$$($(GO) list ./... | grep -vxF $(outside:%=-e iotmon/tests/%))
 
 test-env-up: ## start Kafka, PostgreSQL and Redis for tests, and keep them for an hour
@@ -110,9 +120,9 @@ vet-project:
 # by the same flags, as long as the versions are the same (make tidy). What Kubernetes needs is compiled for scripts/lib/chart.sh, whose
 # flags these are.
 vet-modules:
-	cd tests/performance && $(GO) vet -trimpath .
-	cd tests/otlp && $(GO) vet -trimpath .
-	cd tests/kubernetes && $(GO) vet -trimpath '-gcflags=...=-N -l' -gcflags=std= ./...
+	cd tests/performance && $(yielding) $(GO) vet -trimpath .
+	cd tests/otlp && $(yielding) $(GO) vet -trimpath .
+	cd tests/kubernetes && $(yielding) $(GO) vet -trimpath '-gcflags=...=-N -l' -gcflags=std= ./...
 
 lint: vet ## run golangci-lint; the first time builds it, which takes minutes
 	@if golangci-lint version 2>/dev/null | grep -q 'version v\?2\.'; then golangci-lint run; else $(GO) run $(GOLANGCI) run; fi
