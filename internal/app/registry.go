@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"iotmon/internal/api"
+	"iotmon/internal/config"
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka/decisions"
@@ -77,6 +78,7 @@ func (s *Service) followInForce(rulesOnly bool) *control.InForce {
 		Dial: s.dial, Topics: s.topics, InForce: inForce, RulesOnly: rulesOnly, Logger: logger,
 	})
 	s.add("reader of what is in force", after(follower.Run, s.kafka))
+	s.expectRules(inForce)
 	s.add("rules in force", func(ctx context.Context) error {
 		return inForce.FollowRules(ctx, logger, func(rules []iot.Rule) {
 			s.rules.Store(&rules) // Before the pages ask for them.
@@ -84,6 +86,22 @@ func (s *Service) followInForce(rulesOnly bool) *control.InForce {
 		})
 	})
 	return inForce
+}
+
+// expectRules has a process that is also the processor be ready only once the configured rules are in force, which on a new log they are with its first
+// transaction. Another process may run long before a processor does.
+func (s *Service) expectRules(inForce *control.InForce) {
+	if s.handover == nil || !s.has(config.RoleProcessor) || len(newRules(s.cfg)) == 0 {
+		return
+	}
+	part := s.readiness.Expect("rules")
+	s.add("rules of a new log", func(ctx context.Context) error {
+		if inForce.AwaitRules(ctx) {
+			part.Ready()
+		}
+		<-ctx.Done()
+		return nil
+	})
 }
 
 // rulesInForce returns the alert rules in force; false if they are not known yet.

@@ -36,6 +36,19 @@ func (f *InForce) FollowRules(ctx context.Context, logger *slog.Logger, changed 
 	return nil
 }
 
+// AwaitRules waits until a partition says which rules it has, if only that one was deleted: before, a new log has none, and Rules returns an empty list. It
+// returns false if ctx ends before.
+func (f *InForce) AwaitRules(ctx context.Context) bool {
+	return f.wait(ctx, func() bool {
+		for _, rules := range f.rules {
+			if len(rules) > 0 {
+				return f.current
+			}
+		}
+		return false
+	})
+}
+
 func alertRules(entries []iot.RuleEntry) []iot.Rule {
 	entries = slices.DeleteFunc(entries, func(e iot.RuleEntry) bool { return e.Rule.Kind == iot.Maintenance })
 	rules := make([]iot.Rule, len(entries))
