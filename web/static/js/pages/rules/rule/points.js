@@ -34,7 +34,7 @@ export function showPoints(element, points, session) {
   render(html`<h4>${locale.t(texts.pointsTitle)}</h4>
     ${found === 0 ? html`<p class="soft">${locale.t(machines === 0 && lacking === 0 ? texts.pointsWatchNothing : texts.pointsNone)}</p>` : html`<table class="median-table point-table"><thead><tr>
       <th scope="col">${locale.t(terms.area)}</th><th scope="col">${locale.t(texts.point)}</th><th scope="col">${locale.t(terms.device)}</th>
-      <th scope="col" class="number">${locale.t(texts.pointValue)}</th><th scope="col">${locale.t(texts.pointSeen)}</th></tr></thead><tbody>${items.map(row)}</tbody></table>`}
+      <th scope="col" class="number">${locale.t(terms.value)}</th><th scope="col">${locale.t(texts.pointSeen)}</th></tr></thead><tbody>${items.map(row)}</tbody></table>`}
     ${found > items.length ? html`<p>${locale.t(texts.pointsMore, { count: found - items.length })}</p>` : nothing}
     ${lacking > 0 ? html`<p><strong>${locale.t(texts.pointsWithout, { count: lacking })}</strong></p><ul class="point-without">${without.map(device)}</ul>` : nothing}
     ${lacking > without.length ? html`<p>${locale.t(texts.failingMore, { count: lacking - without.length })}</p>` : nothing}`, element);

@@ -34,7 +34,6 @@ export const texts = {
   pointsNone: { en: 'No point has a value in force.', zh: '目前没有测点的数值生效。' },
   pointsWatchNothing: { en: 'The rule watches no device at the moment.', zh: '该规则目前不监视任何设备。' },
   point: { en: 'Point', zh: '测点' },
-  pointValue: { en: 'Value', zh: '数值' },
   pointSeen: { en: 'Last sent', zh: '上次上报' },
   pointsMore: { en: { one: 'and {count} more', other: 'and {count} more' }, zh: '另有 {count} 个' },
   pointsWithout: { en: { one: '{count} device lacks a point: what needs its value is not judged.', other: '{count} devices lack a point: what needs its value is not judged.' }, zh: '{count} 台设备缺少测点，需要其数值的判断不进行。' },
