@@ -15,7 +15,7 @@ const wallTime = "2006-01-02T15:04"
 
 var (
 	weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
-	groupBys = []GroupBy{ByRule, ByArea, ByWholeArea, ByType, ByDevice}
+	groupBys = []string{string(ByRule), string(ByArea), string(ByWholeArea), string(ByType), string(ByDevice)}
 )
 
 // Location returns a time zone by its name. That of the machine has none: who reads it may be on another machine. The error is an *iot.InvalidError.
@@ -155,8 +155,8 @@ func (r *RouteSpec) Route(field string) (Route, error) {
 		route.Quiet = &quiet
 	}
 	for i, by := range r.GroupBy {
-		if !slices.Contains(groupBys, GroupBy(by)) {
-			return route, iot.Invalid(fmt.Sprintf("%sgroup_by[%d]", field, i), "must be one of %v (got %s)", groupBys, iot.Quote(by))
+		if !slices.Contains(groupBys, string(by)) {
+			return route, iot.Invalid(fmt.Sprintf("%sgroup_by[%d]", field, i), "must be one of %s (got %s)", strings.Join(groupBys, ", "), iot.Quote(by))
 		}
 		route.GroupBy = append(route.GroupBy, GroupBy(by))
 	}
