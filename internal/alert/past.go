@@ -145,7 +145,7 @@ func emitPast(run *iot.PastRun, found *iot.Alert, end time.Time, out Output) {
 	out.Alert(&event)
 }
 
-// JoinPast ends a run and transfers it to the live states: r is the first live reading after the run, and newer. Conditions
+// JoinPast ends a run and transfers it to the live states: r is the first live reading after the run whose value rules judge, and newer. Conditions
 // continue with what they remember of the run. A rule that r violates too keeps its onset from the run. For the other rules the
 // past alert is over and emitted. Call Evaluate with the states and r.
 func (e *Engine) JoinPast(set *Set, run *iot.PastRun, live *iot.RuleStates, r *iot.Reading, out Output) {
@@ -155,7 +155,7 @@ func (e *Engine) JoinPast(set *Set, run *iot.PastRun, live *iot.RuleStates, r *i
 	for i := range run.Alerts {
 		s := &run.Alerts[i]
 		rule := set.find(s.Rule)
-		goesOn := rule != nil && set.retired(s) == "" && !run.Backward && r.Quality != iot.Bad && find(live.Alerts, s.Rule) < 0 &&
+		goesOn := rule != nil && set.retired(s) == "" && !run.Backward && find(live.Alerts, s.Rule) < 0 &&
 			rule.wouldViolate(set, live, r)
 		switch {
 		case goesOn && s.Raised != nil:

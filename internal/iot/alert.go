@@ -284,6 +284,8 @@ type PastRun struct {
 	Last, Arrived time.Time
 	// Backward means that the readings come newest first, Forward oldest first; neither is known after a single reading.
 	Forward, Backward bool
+	// Resumed means that live readings have followed, none of which had a value that rules judge.
+	Resumed bool
 	// RuleStates is what the rules remember of the run. Unlike in the live states, the alert in Raised has not been published.
 	RuleStates
 }

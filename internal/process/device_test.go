@@ -1,7 +1,12 @@
 package process_test
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/process"
@@ -105,4 +110,45 @@ func TestAStateAfterAForgettingHasAHigherPosition(t *testing.T) {
 	if gone == (iot.Position{}) || gone.Compare(state.Position) >= 0 {
 		t.Errorf("got the state at %v, want it behind the forgetting at %v", state.Position, gone)
 	}
+}
+
+// A sensor reports its first live values after a backlog as bad. What the backlog began goes on with the first value that rules judge, as if there had
+// been no others.
+func TestBadReadingsAfterABacklogChangeNoAlert(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var with, without journal
+		add := func(appended, time, value float64, quality iot.Quality, historical bool) {
+			r := iot.Reading{Device: iot.Device{ID: "a"}, Time: at(time), Value: value, Quality: quality, Historical: historical}
+			with.write(appended, r)
+			if quality != iot.Bad {
+				without.write(appended, r)
+			}
+		}
+		values := rapid.SampledFrom([]float64{20, 29.3, 40})
+		for i := range rapid.IntRange(1, 10).Draw(t, "backlog") {
+			add(130, float64(10*i), values.Draw(t, "past value"), "", true)
+		}
+		now := 131.0
+		for range rapid.IntRange(1, 5).Draw(t, "bad") {
+			now++
+			add(now, now, 99, iot.Bad, false)
+		}
+		for range rapid.IntRange(1, 4).Draw(t, "live") {
+			now += 2
+			add(now, now, values.Draw(t, "live value"), "", false)
+		}
+		story := func(j journal) (events []string) {
+			for _, text := range onePass(t, j).alerts {
+				a, err := wire.DecodeAlert([]byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				events = append(events, fmt.Sprint(a.Rule, " ", a.Transition, " ", a.Onset, " ", a.Time, " ", a.Historical))
+			}
+			return events
+		}
+		if got, want := story(with), story(without); !slices.Equal(got, want) {
+			t.Fatalf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
 }

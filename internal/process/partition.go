@@ -295,7 +295,7 @@ func (p *Partition) observe(device *fleet.Device, r *iot.Reading, rec *Record, o
 	rules, events := p.rules(o.Device, r), p.events(out)
 	switch o.Kind {
 	case fleet.Newest:
-		if o.Past != nil && !o.Past.Last.Before(o.Before) {
+		if o.Past != nil && (o.Past.Resumed || !o.Past.Last.Before(o.Before)) {
 			p.joinPast(o.Device, rules, r, events)
 		}
 		p.engine.Evaluate(rules, &o.RuleStates, r, events)
@@ -317,8 +317,13 @@ func (p *Partition) observe(device *fleet.Device, r *iot.Reading, rec *Record, o
 	}
 }
 
-// joinPast ends a device's run of past readings and continues its alerts with the live reading r.
+// joinPast ends a device's run of past readings and continues its alerts with the live reading r, unless no rule judges that: then with the next one.
 func (p *Partition) joinPast(device *fleet.Device, rules *alert.Set, r *iot.Reading, events alert.Output) {
+	if r.Quality == iot.Bad {
+		device.Past.Resumed = true
+		p.fleet.SetPast(device, device.Past)
+		return
+	}
 	p.engine.JoinPast(rules, device.Past, &device.RuleStates, r, events)
 	p.fleet.SetPast(device, nil)
 }

@@ -41,6 +41,7 @@ type pastRun struct {
 	Arrived    time.Time        `json:"arrived"`
 	Forward    bool             `json:"forward,omitempty"`
 	Backward   bool             `json:"backward,omitempty"`
+	Resumed    bool             `json:"resumed,omitempty"`
 	Alerts     []alertState     `json:"alerts"`
 	Conditions []conditionState `json:"conditions,omitempty"`
 }
@@ -99,7 +100,7 @@ func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	}
 	if run := s.Past; run != nil {
 		past := pastRun{
-			Last: run.Last, Arrived: run.Arrived, Forward: run.Forward, Backward: run.Backward,
+			Last: run.Last, Arrived: run.Arrived, Forward: run.Forward, Backward: run.Backward, Resumed: run.Resumed,
 			Alerts: toAlertStates(run.Alerts), Conditions: toConditionStates(run.Conditions),
 		}
 		dst = appendJSON(append(dst, `,"past":`...), past)
@@ -259,7 +260,7 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 		if err := checkTimes(run.Last, run.Arrived); err != nil {
 			return iot.DeviceState{}, fmt.Errorf("decode device state: past: %w", err)
 		}
-		s.Past = &iot.PastRun{Last: run.Last.UTC(), Arrived: run.Arrived.UTC(), Forward: run.Forward, Backward: run.Backward}
+		s.Past = &iot.PastRun{Last: run.Last.UTC(), Arrived: run.Arrived.UTC(), Forward: run.Forward, Backward: run.Backward, Resumed: run.Resumed}
 		if s.Past.Alerts, err = fromAlertStates(run.Alerts); err != nil {
 			return iot.DeviceState{}, fmt.Errorf("decode device state: past: %w", err)
 		}
