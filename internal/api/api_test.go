@@ -195,7 +195,7 @@ func TestSystemEndpoints(t *testing.T) {
 		t.Errorf("got open alerts %v, want one warning and zeros", status.OpenAlerts)
 	}
 	types := get[struct{ Items []wire.TypeSpec }](t, h, "/api/v1/types")
-	if len(types.Items) != 5 || types.Items[0].Name != iot.Temperature || types.Items[0].Labels["zh"] != "温度" {
+	if len(types.Items) != 6 || types.Items[0].Name != iot.Temperature || types.Items[0].Labels["zh"] != "温度" {
 		t.Errorf("got types %+v", types.Items)
 	}
 	if got := get[map[string]string](t, h, "/api/v1/version"); got["name"] != "iotmon" || got["version"] != "1.2.3" || !strings.HasPrefix(got["go"], "go1.") {

@@ -179,7 +179,7 @@ func alarmed(rule string, severity iot.Severity) func(*iot.DeviceState) {
 
 func newAPI(t testing.TB, fleet api.Fleet, history api.History, change func(*api.Options)) http.Handler {
 	t.Helper()
-	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	catalog, err := iot.NewCatalog(append(iot.BuiltinTypes(), iot.TypeSpec{Name: "valve", Max: 2, States: []string{"CLOSED", "MOVING", "OPEN"}})...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,41 @@ func newAPI(t testing.TB, fleet api.Fleet, history api.History, change func(*api
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h
+	return withoutNulls{t, h}
+}
+
+// withoutNulls fails the test if an answer in JSON has a null where the document allows none: clients read the fields of objects, and go through arrays.
+type withoutNulls struct {
+	t testing.TB
+	http.Handler
+}
+
+func (h withoutNulls) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, recorded := w.(*httptest.ResponseRecorder)
+	h.Handler.ServeHTTP(w, r)
+	if !recorded || !strings.HasPrefix(answer.Header().Get("Content-Type"), "application/json") || strings.HasSuffix(r.URL.Path, "/openapi.json") {
+		return
+	}
+	var body any
+	if json.Unmarshal(answer.Body.Bytes(), &body) == nil {
+		checkNulls(h.t, r.Method+" "+r.URL.Path, body)
+	}
+}
+
+func checkNulls(t testing.TB, at string, value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, child := range value {
+			if child == nil && name != "avg_value" && name != "max_value" && name != "min_value" {
+				t.Errorf("%s: %s is null, and the document does not allow it", at, name)
+			}
+			checkNulls(t, at+"."+name, child)
+		}
+	case []any:
+		for _, child := range value {
+			checkNulls(t, at+"[]", child)
+		}
+	}
 }
 
 func request(h http.Handler, method, target string) *httptest.ResponseRecorder {

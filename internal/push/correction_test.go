@@ -44,7 +44,7 @@ func TestViewersAreSentNewTypes(t *testing.T) {
 	p.TypesChanged()
 	hasType := func(m *received) bool {
 		types := m.DeviceTypes
-		return m.Type == wire.TypeDeviceTypes && len(types) == 6 && types[5].Name == "flow" && types[5].Unit == "L"
+		return m.Type == wire.TypeDeviceTypes && len(types) == 7 && types[6].Name == "flow" && types[6].Unit == "L"
 	}
 	for name, viewer := range map[string]*browser{"stays": v, "comes back": p.connect(gone.resume())} {
 		if found := viewer.readUntil(hasType); len(found) == 0 {

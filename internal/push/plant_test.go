@@ -27,7 +27,7 @@ const windowLength = viewtest.WindowLength
 // testOptions returns options with a view of their own; change may adjust them.
 func testOptions(t testing.TB, change func(*HubOptions)) HubOptions {
 	t.Helper()
-	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	catalog, err := iot.NewCatalog(append(iot.BuiltinTypes(), iot.TypeSpec{Name: "valve", Max: 2, States: []string{"CLOSED", "MOVING", "OPEN"}})...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,30 @@ func (v *browser) readBytes() []byte {
 	if err != nil {
 		v.t.Fatalf("read after message %d: %v", v.seq, err)
 	}
+	var message any
+	if err := json.Unmarshal(data, &message); err != nil {
+		v.t.Fatalf("decode the message after %d: %v\n%s", v.seq, err, data)
+	}
+	checkNulls(v.t, "message", message)
 	return data
+}
+
+// checkNulls reports what is null but for the values of a window without readings: pages read the fields of objects, and go through arrays.
+func checkNulls(t testing.TB, at string, value any) {
+	t.Helper()
+	switch value := value.(type) {
+	case map[string]any:
+		for name, child := range value {
+			if child == nil && name != "avg_value" && name != "max_value" && name != "min_value" {
+				t.Errorf("%s.%s is null", at, name)
+			}
+			checkNulls(t, at+"."+name, child)
+		}
+	case []any:
+		for _, child := range value {
+			checkNulls(t, at+"[]", child)
+		}
+	}
 }
 
 // read returns the next message. Numbers must grow on every connection.

@@ -121,9 +121,13 @@ func FromSummary(s *iot.WindowSummary) Aggregate {
 	}
 }
 
-// FromTypeSpec describes a device type to a client.
+// FromTypeSpec describes a device type to a client. Labels are an object also if the type has none.
 func FromTypeSpec(s *iot.TypeSpec) TypeSpec {
-	return TypeSpec{Name: s.Name, Unit: s.Unit, Decimals: s.Decimals, Min: s.Min, Max: s.Max, Labels: s.Labels, States: s.States}
+	labels := s.Labels
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	return TypeSpec{Name: s.Name, Unit: s.Unit, Decimals: s.Decimals, Min: s.Min, Max: s.Max, Labels: labels, States: s.States}
 }
 
 // FromCatalog describes every device type, in the catalog's order.

@@ -71,6 +71,17 @@ test('invisible characters in the texts of devices are written as their codes', 
   assert.equal(locale.typeName('oven\u200b', undefined), 'oven[U+200B]');
 });
 
+test('a type without a name in the language has the English one, and one without names that on the wire', () => {
+  const [english, chinese] = [new Locale('en'), new Locale('zh')];
+  const named = (/** @type {Record<string, string> | null} */ labels) => ({ ...temperature, name: 'valve', labels });
+  assert.equal(chinese.typeName('valve', named({ en: 'Valve' })), 'Valve');
+  assert.equal(english.typeName('valve', named({ zh: '阀门' })), 'valve');
+  for (const labels of [{}, null]) { // Servers of older versions send null.
+    assert.equal(english.typeName('valve', named(labels)), 'valve');
+    assert.equal(chinese.typeName('valve', named(labels)), 'valve');
+  }
+});
+
 test('places leave out unknown parts', () => {
   const locale = new Locale('zh');
   assert.equal(locale.place({ building: 'A栋', floor: 3, room: '301' }), 'A栋 3 层 301 室');

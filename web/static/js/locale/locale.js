@@ -269,7 +269,7 @@ export class Locale {
    * @param {TypeSpec | undefined} spec
    */
   typeName(type, spec) {
-    return spec?.labels[this.language] ?? spec?.labels['en'] ?? visible(type);
+    return spec?.labels?.[this.language] ?? spec?.labels?.['en'] ?? visible(type);
   }
 
   /**

@@ -69,7 +69,7 @@
  * @property {number} decimals
  * @property {number} min
  * @property {number} max
- * @property {Record<string, string>} labels By language.
+ * @property {Record<string, string> | null} labels By language. Servers of older versions send null for a type without any.
  * @property {string[]} [states] The names of discrete values, index by value.
  *
  * @typedef {object} AlertRule What raises the alerts of one type.
