@@ -24,30 +24,48 @@ func namesOf(spec *iot.TypeSpec) names {
 // maxMessage is the maximum length in bytes of a message: what placeholders stand for is longer than they are.
 const maxMessage = 512
 
-// placeholders are what stands in braces in a rule's texts for something of the reading or the rule. Only a Deviation has the last one.
+// placeholders are what stands in braces in a rule's texts for something of the reading or the rule.
 var placeholders = []string{"device", "type", "area", "alert_type", "value", "threshold", "unit", "limit", "median"}
 
-func placeholdersOf(kind iot.ConditionKind) []string {
-	if kind == iot.Deviation {
-		return placeholders
+// placeholdersOf returns those that apply to a condition. For the others there would be a zero in the text that nobody has given: they stay as they are in the
+// texts of a rule that an older version has accepted.
+func placeholdersOf(c *iot.Condition) []string {
+	var names []string
+	for _, name := range placeholders {
+		if applies(c, name) {
+			names = append(names, name)
+		}
 	}
-	return placeholders[:len(placeholders)-1]
+	return names
+}
+
+func applies(c *iot.Condition, placeholder string) bool {
+	switch placeholder {
+	case "limit":
+		return c.Counts()
+	case "median":
+		return c.Kind == iot.Deviation
+	case "threshold":
+		return c.Kind != iot.Expression || strings.Contains(c.Expression, "threshold")
+	default:
+		return true
+	}
 }
 
 // mark matches what looks like a placeholder. Other text in braces stays as it is.
 var mark = regexp.MustCompile(`\{[A-Za-z_]+\}`)
 
-// CheckTexts returns an error, an *iot.InvalidError, that says where a text of the rule has a placeholder that there is not for its kind, or a brace without
+// CheckTexts returns an error, an *iot.InvalidError, that says where a text of the rule has a placeholder that does not apply to its condition, or a brace without
 // the other one, which a placeholder was probably to have.
 func CheckTexts(rule *iot.Rule) error {
-	if err := checkText("text", rule.Text, rule.Kind); err != nil {
+	if err := checkText("text", rule.Text, &rule.Condition); err != nil {
 		return err
 	}
-	return checkText("text_en", rule.TextEN, rule.Kind)
+	return checkText("text_en", rule.TextEN, &rule.Condition)
 }
 
-func checkText(field, text string, kind iot.ConditionKind) error {
-	names := placeholdersOf(kind)
+func checkText(field, text string, c *iot.Condition) error {
+	names := placeholdersOf(c)
 	for _, at := range mark.FindAllStringIndex(text, -1) {
 		if found := text[at[0]:at[1]]; !slices.Contains(names, found[1:len(found)-1]) {
 			return iot.Invalid(field, "column %d: unknown placeholder %s; there are {%s}", column(text, at[0]), found, strings.Join(names, "}, {"))
@@ -92,8 +110,10 @@ func (set *Set) messages(rule *compiled, judged judgement, r *iot.Reading) messa
 			quantity(judged.value, of), quantity(threshold(&rule.Rule), of), r.Unit, quantity(rule.Limit, r.Unit), quantity(rounded(judged.median), of),
 		}
 		var pairs []string
-		for i, name := range placeholdersOf(rule.Kind) {
-			pairs = append(pairs, "{"+name+"}", values[i])
+		for i, name := range placeholders {
+			if applies(&rule.Condition, name) {
+				pairs = append(pairs, "{"+name+"}", values[i])
+			}
 		}
 		return strings.NewReplacer(pairs...).Replace(text)
 	}

@@ -38,6 +38,47 @@ func TestTextsHavePlaceholders(t *testing.T) {
 	}
 }
 
+// A text never has a number that its condition does not: such a placeholder is refused, and stays as it is where an older version has accepted it.
+func TestAPlaceholderThatDoesNotApplyIsRefused(t *testing.T) {
+	second := 10 * time.Second
+	with := func(kind iot.ConditionKind, change func(*iot.Rule)) iot.Rule {
+		rule := high
+		rule.Condition = iot.Condition{Kind: kind, Threshold: 2, Within: second}
+		if change != nil {
+			change(&rule)
+		}
+		return rule
+	}
+	expression := func(text string) func(*iot.Rule) { return func(r *iot.Rule) { r.Threshold, r.Expression = 0, text } }
+	for _, test := range []struct {
+		rule iot.Rule
+		none string
+	}{
+		{high, "limit median"}, {with(iot.Rise, nil), "limit median"}, {with(iot.Fall, nil), "limit median"}, {with(iot.Stuck, nil), "limit median"},
+		{with(iot.Average, nil), "limit median"}, {with(iot.Maximum, nil), "limit median"}, {with(iot.Minimum, nil), "limit median"},
+		{with(iot.Count, nil), "median"}, {with(iot.Fraction, nil), "median"}, {with(iot.OfLast, nil), "median"},
+		{with(iot.Deviation, nil), "limit"}, {with(iot.NoData, nil), "limit median"}, {with(iot.LevelLimits, nil), "limit median"},
+		{with(iot.Expression, expression("value > 3")), "threshold limit median"}, {with(iot.Expression, expression("value > threshold")), "limit median"},
+	} {
+		for _, name := range []string{"device", "type", "area", "alert_type", "value", "threshold", "unit", "limit", "median"} {
+			rule := test.rule
+			rule.TextEN = "at {" + name + "}"
+			err := alert.CheckTexts(&rule)
+			if refused := slices.Contains(strings.Fields(test.none), name); refused != (err != nil) {
+				t.Errorf("%s %q in %q: got %v, want an error: %v", rule.Kind, rule.Expression, rule.TextEN, err, refused)
+			}
+		}
+	}
+	stored := high
+	stored.TextEN = "t={threshold} l={limit} m={median}"
+	var got iot.Alert
+	r := reading(0, "28.5")
+	evaluate(newEngine(t, stored), new(iot.RuleStates), &r, emit(func(a *iot.Alert) { got = *a }))
+	if want := "t=28 °C l={limit} m={median}"; got.MessageEN != want {
+		t.Errorf("got %q, want %q", got.MessageEN, want)
+	}
+}
+
 // What an alert is about is in its message and its value: the statistic, not the reading that happened to be the last.
 func TestAnAlertOfAStatisticHasItsValue(t *testing.T) {
 	rule := conditionRule(iot.OfLast, 2, 0, 0)

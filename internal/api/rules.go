@@ -120,7 +120,7 @@ type RuleBody struct {
 	Severity        iot.Severity  `json:"severity" enum:"info,warning,critical" doc:"The priority of the alert."`
 	Latch           bool          `json:"latch,omitempty" doc:"The alert stays until it has been acknowledged and reset, even if its condition has returned to normal."`
 	Disabled        bool          `json:"disabled,omitempty" doc:"The rule watches no device until it is enabled again. Its open alerts clear."`
-	Text            string        `json:"text,omitempty" doc:"The alert's message in Chinese, at most 256 bytes. {device}, {type}, {area}, {value}, {threshold}, {limit}, {unit}, {alert_type} and, of a deviation, {median} are replaced; another name in braces is refused."`
+	Text            string        `json:"text,omitempty" doc:"The alert's message in Chinese, at most 256 bytes. {device}, {type}, {area}, {value}, {threshold}, {unit}, {alert_type}, {limit} of count, fraction and of_last, and {median} of a deviation are replaced; another name in braces is refused, and {threshold} of an expression without one."`
 	TextEN          string        `json:"text_en,omitempty" doc:"The same in English. One of both texts alone holds for both languages."`
 	Procedure       string        `json:"procedure,omitempty" doc:"The address of a page that says what to do."`
 }
