@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -87,12 +88,15 @@ func (rule *compiled) run(set *Set, states *iot.RuleStates, r *iot.Reading, back
 }
 
 // judge judges a reading by the condition and what it remembers, and returns what to remember, in the storage of memory, nil for nothing. The rule
-// is none with a threshold. An error is that of an expression that has failed.
+// is none with a threshold. An error is that of an expression that has failed, or errSum.
 func (rule *compiled) judge(set *Set, memory []iot.ConditionPoint, r *iot.Reading, backward bool) (judgement, []iot.ConditionPoint, error) {
 	if rule.program != nil {
 		return rule.express(set, memory, r, backward)
 	}
 	judged, memory := rule.step(&rule.Condition, memory, point(r.Time, r.Value, backward))
+	if math.IsInf(judged.value, 0) {
+		return judgement{Verdict: Between, value: r.Value}, memory, errSum
+	}
 	return judged, memory, nil
 }
 

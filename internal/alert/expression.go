@@ -93,13 +93,13 @@ func (rule *compiled) remember(in *expression.Input, memory []iot.ConditionPoint
 	slots := memory[:max(last, 0)]
 	if rule.program.NeedsStatistics() {
 		within, spans, all := addToSlots(&rule.Condition, slots, reading)
-		sum, count := 0.0, uint64(0)
+		count := uint64(0)
 		in.Minimum, in.Maximum = within[0].Min, within[0].Max
 		for _, p := range within {
-			sum, count = finite(sum+p.Value), count+p.Count
+			count += p.Count
 			in.Minimum, in.Maximum = min(in.Minimum, p.Min), max(in.Maximum, p.Max)
 		}
-		in.Average, in.Count = sum/float64(max(count, 1)), float64(count)
+		in.Average, in.Count = average(within), float64(count)
 		known, slots = known && spans, all
 	} else {
 		slots = slots[:0]

@@ -21,12 +21,18 @@ const (
 	maxFailed = 10
 )
 
+// errSum means that an average is not known.
+var errSum = errors.New("the sum of the values is too great for a number")
+
 // failure is why a rule could not judge a reading.
 type failure struct{ zh, en string }
 
 func failureOf(err error) *failure {
 	if placed := (*expression.Error)(nil); errors.As(err, &placed) {
 		return &failure{zh: fmt.Sprintf("第 %d 行第 %d 列的计算没有有限的结果", placed.Line, placed.Column), en: placed.Error()}
+	}
+	if errors.Is(err, errSum) {
+		return &failure{zh: "数值之和超出数字的范围", en: err.Error()}
 	}
 	return &failure{zh: err.Error(), en: err.Error()}
 }

@@ -185,3 +185,72 @@ func TestAPanicInABacklogRaisesNoAlert(t *testing.T) {
 		t.Errorf("got %q and %+v, want %q", events, live, want)
 	}
 }
+
+// averages has a rule about an average above 1e308, as a condition and as an expression, of values up to 1.6e308.
+func averages(t *testing.T, within time.Duration) *Engine {
+	t.Helper()
+	catalog, err := iot.NewCatalog(iot.TypeSpec{Name: "huge", Min: -1.7e308, Max: 1.7e308})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := iot.Selector{Type: "huge"}
+	engine, err := New([]iot.Rule{
+		{Name: "statistic", Selector: of, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Average, Threshold: 1e308, Within: within}},
+		{Name: "written", Selector: of, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Expression, Expression: "average > 1e308", Within: within}},
+	}, catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine
+}
+
+// feedHuge evaluates 60 readings, one a second, and returns what was decided first of each rule.
+func feedHuge(engine *Engine, value func(second int) float64) (first map[string]string) {
+	first = make(map[string]string)
+	var states iot.RuleStates
+	for second := range 60 {
+		var got events
+		r := iot.Reading{Device: iot.Device{ID: "a", Type: "huge"}, Value: value(second), Status: iot.Online, Time: time.Unix(1706610600+int64(second), 0).UTC()}
+		engine.Evaluate(engine.Plain(r.Type), &states, &r, &got)
+		for _, event := range got {
+			if rule, what, _ := strings.Cut(event, " "); first[rule] == "" {
+				first[rule] = what
+			}
+		}
+	}
+	return first
+}
+
+// The sum of all values may be too great for a number: the average is not. If that of the values of one slot is, the rule fails, and says so.
+func TestTheSumOfAnAverageMayBeTooGreat(t *testing.T) {
+	got := feedHuge(averages(t, 10*time.Second), func(int) float64 { return 1.6e308 })
+	if len(got) != 2 || got["statistic"] != "raised" || got["written"] != "raised" {
+		t.Errorf("with one value in each slot: got %q, want both raised", got)
+	}
+	for name, value := range map[string]func(second int) float64{
+		"great":     func(int) float64 { return 1.6e308 },
+		"and less":  func(second int) float64 { return []float64{1.6e308, 1.6e308, -1.6e308}[second%3] },
+		"very low":  func(int) float64 { return -1.6e308 },
+		"and great": func(second int) float64 { return []float64{-1.6e308, -1.6e308, 1.6e308}[second%3] },
+	} {
+		got := feedHuge(averages(t, 30*time.Second), value)
+		for _, rule := range []string{"statistic", "written"} {
+			if got[rule+".rule_failed"] != "raised" || !strings.Contains(got[rule], "too great for a number") {
+				t.Errorf("%s: %s: got %q, want that it fails because the sum is too great", name, rule, got)
+			}
+		}
+	}
+}
+
+// A difference that is too great for a number is greater than any threshold.
+func TestADifferenceMayBeTooGreat(t *testing.T) {
+	c := &iot.Condition{Kind: iot.Deviation, Threshold: 1e308}
+	if got := deviation(c, 1.6e308, -1.6e308); got.Verdict != Violated {
+		t.Errorf("got %v for a difference that is infinite, want it violated", got.Verdict)
+	}
+	c = &iot.Condition{Kind: iot.Rise, Threshold: 1e308, Within: time.Minute}
+	_, memory := stepRise(c, nil, iot.ConditionPoint{At: 1, Value: -1.6e308})
+	if got, _ := stepRise(c, memory, iot.ConditionPoint{At: 2_000_000, Value: 1.6e308}); got.Verdict != Violated || got.value != 1.6e308 {
+		t.Errorf("got %+v for a rise that is infinite, want it violated at 1.6e308", got)
+	}
+}

@@ -11,8 +11,11 @@ import (
 func stepStatistic(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (judgement, []iot.ConditionPoint) {
 	within, spans, memory := addToSlots(c, memory, reading)
 	value := statistic(c, within)
-	if !spans {
-		return judgement{Verdict: Between, value: value}, memory // Nobody knows yet what the values of the whole time are.
+	if !spans { // Nobody knows yet what the values of the whole time are.
+		if math.IsInf(value, 0) {
+			value = reading.Value
+		}
+		return judgement{Verdict: Between, value: value}, memory
 	}
 	return judgement{Verdict: judgeStatistic(c, value), value: value}, memory
 }
@@ -68,9 +71,9 @@ func merge(c *iot.Condition, p *iot.ConditionPoint, value float64) {
 	case iot.Minimum:
 		p.Value = min(p.Value, value)
 	case iot.Average:
-		p.Value = finite(p.Value + value)
+		p.Value = addToSum(p.Value, value, p.Count-1)
 	case iot.Expression:
-		p.Value, p.Min, p.Max = finite(p.Value+value), min(p.Min, value), max(p.Max, value)
+		p.Value, p.Min, p.Max = addToSum(p.Value, value, p.Count-1), min(p.Min, value), max(p.Max, value)
 	default:
 		p.Value += float64(beyond(c, value))
 	}
@@ -91,21 +94,40 @@ func statistic(c *iot.Condition, points []iot.ConditionPoint) float64 {
 		}
 		return value
 	}
+	if c.Kind == iot.Average {
+		return average(points)
+	}
 	count := points[0].Count
 	for i := range points[1:] {
 		value += points[1+i].Value
 		count += points[1+i].Count
 	}
-	if value-value != 0 { // Infinite, or none: a sum on the way was too great for a number.
-		value = points[0].Value
-		for i := range points[1:] {
-			value = finite(value + points[1+i].Value)
-		}
-	}
-	if c.Kind == iot.Average || c.Kind == iot.Fraction {
+	if c.Kind == iot.Fraction {
 		value /= float64(max(count, 1))
 	}
 	return value
+}
+
+// average returns the average of the values whose sums are in the points. It is infinite if the sum of the values of one slot was too great for a number: what
+// the average is, is not known then. The sum of the points may be too great for a number.
+func average(points []iot.ConditionPoint) float64 {
+	sum, count := 0.0, uint64(0)
+	for i := range points {
+		if tooGreat(points[i].Value, points[i].Count) {
+			return math.Inf(1)
+		}
+		sum += points[i].Value
+		count += points[i].Count
+	}
+	count = max(count, 1)
+	if sum-sum == 0 {
+		return sum / float64(count)
+	}
+	var exact iot.Sum
+	for i := range points {
+		exact.Add(points[i].Value)
+	}
+	return exact.Over(int64(count))
 }
 
 // stepOfLast counts the values beyond the limit among the latest ones. It remembers one point: Value is how many there were, at most c.Last, and
@@ -125,8 +147,17 @@ func stepOfLast(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Condi
 	return judgement{Verdict: judgeStatistic(c, value), value: value}, memory[:1]
 }
 
-// finite returns a sum, or the greatest number if it is too great for one: what is not a number could not be stored.
-func finite(sum float64) float64 { return max(-math.MaxFloat64, min(sum, math.MaxFloat64)) }
+// addToSum adds a value to the sum of count others. A sum that is too great for a number is the greatest one and stays so, see tooGreat: what is not a number could
+// not be stored.
+func addToSum(sum, value float64, count uint64) float64 {
+	if tooGreat(sum, count) {
+		return sum
+	}
+	return max(-math.MaxFloat64, min(sum+value, math.MaxFloat64))
+}
+
+// tooGreat reports whether a sum of count values was too great for a number.
+func tooGreat(sum float64, count uint64) bool { return count > 1 && math.Abs(sum) == math.MaxFloat64 }
 
 // beyond returns 1 for a value beyond the limit of the condition, and otherwise 0.
 func beyond(c *iot.Condition, value float64) uint64 {

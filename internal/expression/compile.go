@@ -135,7 +135,6 @@ var numbers = map[string]numberFunc{
 	"threshold": func(s *state) float64 { return s.Threshold },
 	"previous":  func(s *state) float64 { return s.Previous },
 	"elapsed":   func(s *state) float64 { return s.Elapsed },
-	"average":   func(s *state) float64 { return s.Average },
 	"minimum":   func(s *state) float64 { return s.Minimum },
 	"maximum":   func(s *state) float64 { return s.Maximum },
 	"count":     func(s *state) float64 { return s.Count },
@@ -156,7 +155,16 @@ func (c *compiler) name(n *ast.IdentifierNode) (typed, error) {
 	switch n.Value {
 	case "previous", "elapsed":
 		c.uses.previous = true
-	case "average", "minimum", "maximum", "count":
+	case "average":
+		c.uses.statistics = true
+		failure := c.wrong(n, "the average is not known: the sum of the values is too great for a number")
+		return typed{number: func(s *state) float64 {
+			if math.IsInf(s.Average, 0) && s.failed == nil && !s.missing {
+				s.failed = failure
+			}
+			return s.Average
+		}}, nil
+	case "minimum", "maximum", "count":
 		c.uses.statistics = true
 	case "area":
 		c.uses.area = true

@@ -31,7 +31,7 @@ type Input struct {
 	// Previous is `previous`, the value of the reading before, and Elapsed `elapsed`, the seconds between both. See Program.NeedsPrevious.
 	Previous, Elapsed float64
 	// Average, Minimum, Maximum and Count are the names in small letters: statistics of the values of a time, this one included. See
-	// Program.NeedsStatistics.
+	// Program.NeedsStatistics. Average is infinite if it is not known: a calculation with it then fails.
 	Average, Minimum, Maximum, Count float64
 	// DeviceID is `device`; the others are the names in small letters.
 	DeviceID, Type, Area, Unit, Quality string
