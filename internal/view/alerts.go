@@ -51,8 +51,9 @@ func newAlerts() alerts {
 }
 
 // apply applies an event and reports whether it is to be announced. It ignores events that it knows and historical ones: a
-// historical alert was over before it was found, and only the archive has it. What is noted of an alert becomes a whole event of it.
-func (as *alerts) apply(event *iot.Alert) bool {
+// historical alert was over before it was found, and only the archive has it. What is noted of an alert becomes a whole event of it. over is
+// whether the alert is known to be over, by the event or something newer.
+func (as *alerts) apply(event *iot.Alert, over bool) bool {
 	if event.Historical {
 		return false
 	}
@@ -69,7 +70,7 @@ func (as *alerts) apply(event *iot.Alert) bool {
 		if a != nil {
 			as.close(a)
 		}
-		as.add(newAlert(event))
+		as.add(newAlert(event, over))
 		return true
 	case event.Position.Compare(a.announced) <= 0:
 		return false
@@ -77,12 +78,26 @@ func (as *alerts) apply(event *iot.Alert) bool {
 	a.announced = event.Position
 	switch {
 	case event.Position.Compare(a.at) < 0: // A state has shown it already.
-	case a.open || !event.Open():
-		as.update(a, event)
+	case a.open || over:
+		as.update(a, event, over)
 	default:
-		as.add(newAlert(event))
+		as.add(newAlert(event, over))
 	}
 	return true
+}
+
+// applyPast applies an event from before the start: of an open alert the last. It reports whether the event is to be announced, to viewers
+// that have a snapshot already: not that an alert is over that was not known to be open, nor what a state of its device has shown.
+func (as *alerts) applyPast(event *iot.Alert, over bool) bool {
+	a := as.byID[event.ID]
+	open := a != nil && a.open
+	if open && event.Epoch == a.Last.Epoch && event.Position.Compare(a.at) <= 0 {
+		if event.Position.Compare(a.announced) > 0 {
+			a.announced = event.Position
+		}
+		return false
+	}
+	return as.apply(event, over) && (open || !over)
 }
 
 // noteOn makes a note the event of its alert as that is after it. It returns false if the alert is not known here, or not to be over: the archive has
@@ -101,18 +116,18 @@ func noteOn(a *Alert, note *iot.Alert) bool {
 }
 
 // newAlert returns the alert of an event that is announced.
-func newAlert(event *iot.Alert) *Alert {
-	return &Alert{Last: *event, at: event.Position, announced: event.Position, open: event.Open()}
+func newAlert(event *iot.Alert, over bool) *Alert {
+	return &Alert{Last: *event, at: event.Position, announced: event.Position, open: !over}
 }
 
-// update makes an event the last of an alert, which it may close.
-func (as *alerts) update(a *Alert, event *iot.Alert) {
+// update makes an event the last of an alert, which is closed if it is over.
+func (as *alerts) update(a *Alert, event *iot.Alert, over bool) {
 	if a.open {
 		as.counts[a.Last.Severity]--
 		as.counts[event.Severity]++
 	}
 	a.Last, a.at = *event, event.Position
-	if !event.Open() {
+	if over {
 		as.close(a)
 	}
 }

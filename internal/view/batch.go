@@ -15,7 +15,10 @@ type Batch struct {
 	// of its device changes nothing; nor does a state at a lower position than the deletion of its device.
 	Forgotten []Forgotten
 	Summaries []iot.WindowSummary
-	Alerts    []iot.Alert
+	// Past holds events of alerts from before the start, of an open alert only the last. Apply applies them before Alerts. They are
+	// announced only as far as they change which alerts are open.
+	Past   []iot.Alert
+	Alerts []iot.Alert
 	// Traced lists the devices in States whose new state belongs to a sampled trace.
 	Traced []Traced
 }
@@ -23,7 +26,8 @@ type Batch struct {
 // Reset empties the batch, so that its memory can be used for the next one.
 func (b *Batch) Reset() {
 	b.Forgotten = emptied(b.Forgotten)
-	b.States, b.Summaries, b.Alerts, b.Traced = emptied(b.States), emptied(b.Summaries), emptied(b.Alerts), emptied(b.Traced)
+	b.States, b.Summaries, b.Traced = emptied(b.States), emptied(b.Summaries), emptied(b.Traced)
+	b.Past, b.Alerts = emptied(b.Past), emptied(b.Alerts)
 }
 
 // emptied returns s with length 0 and the same capacity. It clears the elements, so that what they point to can be freed.

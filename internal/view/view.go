@@ -142,13 +142,39 @@ func (v *View) Apply(batch Batch) Changes {
 	for i := range batch.Summaries {
 		v.applySummary(&batch.Summaries[i], now, &c)
 	}
+	for i := range batch.Past {
+		v.applyAlert(&batch.Past[i], true, &c)
+	}
 	for i := range batch.Alerts {
-		if batch.Alerts[i].Tenant == v.options.Tenant && v.alerts.apply(&batch.Alerts[i]) {
-			c.Alerts = append(c.Alerts, batch.Alerts[i])
-		}
+		v.applyAlert(&batch.Alerts[i], false, &c)
 	}
 	v.alerts.endBatch()
 	return c
+}
+
+func (v *View) applyAlert(event *iot.Alert, past bool, c *Changes) {
+	if event.Tenant != v.options.Tenant {
+		return
+	}
+	over := !event.Open() || v.ended(event)
+	apply := v.alerts.apply
+	if past {
+		apply = v.alerts.applyPast
+	}
+	if apply(event, over) {
+		c.Alerts = append(c.Alerts, *event)
+	}
+}
+
+// ended reports whether the alert of an event is known to be over: the state of its device is as new as the event and does not list it, or the
+// device was forgotten after the event.
+func (v *View) ended(event *iot.Alert) bool {
+	if number, known := v.numbers[event.DeviceID]; known {
+		s := v.devices[number]
+		return s.Partition == event.Partition && event.Position.Compare(s.Position) <= 0 && !holds(s, event.ID)
+	}
+	deleted, known := v.deletions.positions[event.DeviceID]
+	return known && deleted.Partition == event.Partition && event.Position.Compare(deleted) <= 0
 }
 
 func (v *View) applyState(s *iot.DeviceState, c *Changes) {

@@ -39,6 +39,9 @@ type TailOptions struct {
 	// LocalProcessor means that a processor in this process gives states to the live view directly; see processor.Options.LocalView.
 	// The tail leaves states out once it has caught up.
 	LocalProcessor bool
+	// AlertsTimeout is how long, after all states have been read, the tail waits for the recent alerts before it counts as caught up, 30 s by
+	// default. Those that are read later are of the past all the same.
+	AlertsTimeout time.Duration
 	// Undecodable is called for each record that cannot be decoded and is skipped. It must not block; nil ignores the calls.
 	Undecodable func(topic string)
 	// Tracer makes spans for states that belong to a sampled trace; nil for none.
@@ -60,17 +63,22 @@ const (
 	firstTailPause   = time.Second
 	longestTailPause = 10 * time.Second
 
-	defaultCacheTimeout = 15 * time.Second
+	defaultCacheTimeout  = 15 * time.Second
+	defaultAlertsTimeout = 30 * time.Second
 )
 
 // Tail reads device states, aggregates and alerts for the live view: first all device states and the recent history, then every new
 // record. It reads uncommitted, so no record waits for its transaction to end. So Sink may get the same state or summary twice, and
 // must keep the one with the higher position.
+//
+// Alert events that were in the log when the tail started are no news: Sink gets them as the past of its batches, and of an alert that was
+// open then only the last event. What the tail has missed after it had caught up, because it had to start again, is news.
 type Tail struct {
 	TailOptions
 	caughtUp chan struct{}
 	decoder  *wire.Decoder
 	batch    view.Batch
+	past     *pastAlerts
 	skipped  kafka.Skipped
 }
 
@@ -78,14 +86,16 @@ type Tail struct {
 func NewTail(options TailOptions) *Tail {
 	options.History = cmp.Or(options.History, defaultHistory)
 	options.CacheTimeout = cmp.Or(options.CacheTimeout, defaultCacheTimeout)
+	options.AlertsTimeout = cmp.Or(options.AlertsTimeout, defaultAlertsTimeout)
 	options.Tracer = kafka.OrNoTracer(options.Tracer)
 	if options.Undecodable == nil {
 		options.Undecodable = func(string) {}
 	}
-	return &Tail{TailOptions: options, caughtUp: make(chan struct{}), decoder: wire.NewStreamDecoder()}
+	return &Tail{TailOptions: options, caughtUp: make(chan struct{}), decoder: wire.NewStreamDecoder(), past: newPastAlerts()}
 }
 
-// CaughtUp returns a channel that is closed once Sink has got all device states that were in the log when the tail started.
+// CaughtUp returns a channel that is closed once Sink has got all device states and recent alerts that were in the log when the tail
+// started. The alerts are not waited for longer than AlertsTimeout.
 func (t *Tail) CaughtUp() <-chan struct{} { return t.caughtUp }
 
 // Run reads until ctx ends. After an error it logs the reason, pauses, and reads the device states and the recent history anew.
@@ -113,10 +123,13 @@ func (t *Tail) follow(ctx context.Context) (caughtUp bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	var statesRead time.Time
 	for {
 		if !caughtUp && len(unread) == 0 {
-			caughtUp = true
-			t.setCaughtUp()
+			statesRead = cmp.Or(statesRead, time.Now())
+			if caughtUp = t.alertsRead(time.Since(statesRead)); caughtUp {
+				t.setCaughtUp()
+			}
 		}
 		most, patience := maxTailPoll, time.Duration(0)
 		if !caughtUp {
@@ -129,11 +142,24 @@ func (t *Tail) follow(ctx context.Context) (caughtUp bool, err error) {
 		if fetches.NumRecords() == 0 && !caughtUp {
 			if _, err := admin.ListEndOffsets(ctx, t.Topics.States); err == nil { // The broker answers; see tailQuiet.
 				clear(unread)
+				t.past.endAll(&t.batch)
 			}
 		}
 		t.deliver(fetches, unread)
 		kafka.Recycle(fetches)
 	}
+}
+
+// alertsRead reports whether the recent alerts have been read, or have been waited for long enough since all states have been read.
+func (t *Tail) alertsRead(waited time.Duration) bool {
+	if t.past.read() {
+		return true
+	}
+	late := waited >= t.AlertsTimeout
+	if late {
+		t.Logger.Warn("the live view does not wait any longer for the recent alerts", "waited", waited.Round(time.Millisecond), "partitions", len(t.past.ends))
+	}
+	return late
 }
 
 // start sets the offsets to read from, and gives the cached states to Sink. It returns the end of each partition of the device
@@ -148,13 +174,17 @@ func (t *Tail) start(ctx context.Context, client *kgo.Client, admin *kadm.Client
 	if err != nil {
 		return nil, err
 	}
-	ends, err := admin.ListEndOffsets(ctx, t.Topics.Aggregates, t.Topics.Alerts)
+	ends, err := admin.ListEndOffsets(ctx, t.Topics.Aggregates)
 	if err = errors.Join(err, ends.Error()); err != nil {
 		return nil, fmt.Errorf("list end offsets: %w", err)
 	}
 	from := map[string]map[int32]kgo.Offset{t.Topics.States: {}, t.Topics.Aggregates: {}, t.Topics.Alerts: {}}
-	recent := kgo.NewOffset().AfterMilli(time.Now().Add(-t.History).UnixMilli())
+	since := time.Now().Add(-t.History)
+	recent := kgo.NewOffset().AfterMilli(since.UnixMilli())
 	ends.Each(func(end kadm.ListedOffset) { from[end.Topic][end.Partition] = recent })
+	if t.past, err = t.startAlerts(ctx, admin, since, from[t.Topics.Alerts]); err != nil {
+		return nil, err
+	}
 	unread := make(map[int32]int64)
 	for partition, extent := range extents {
 		start := extent.Start
@@ -225,6 +255,9 @@ func (t *Tail) deliver(fetches kgo.Fetches, unread map[int32]int64) {
 		if r.Topic == t.Topics.States && r.Offset+1 >= unread[r.Partition] {
 			delete(unread, r.Partition)
 		}
+		if r.Topic == t.Topics.Alerts {
+			defer t.past.passed(batch, r)
+		}
 		if r.Attrs.IsControl() || outdated[r] {
 			return
 		}
@@ -237,7 +270,7 @@ func (t *Tail) deliver(fetches kgo.Fetches, unread map[int32]int64) {
 			t.skipped.Add(t.Logger, "the live view skipped records that it cannot decode", r, err)
 		}
 	})
-	if len(batch.States)+len(batch.Forgotten)+len(batch.Summaries)+len(batch.Alerts) > 0 {
+	if len(batch.States)+len(batch.Forgotten)+len(batch.Summaries)+len(batch.Past)+len(batch.Alerts) > 0 {
 		t.Sink(*batch)
 	}
 	if len(unread) > 0 {
@@ -276,7 +309,11 @@ func (t *Tail) add(batch *view.Batch, r *kgo.Record) error {
 		if err != nil {
 			return err
 		}
-		batch.Alerts = append(batch.Alerts, alert)
+		if t.past.has(r) {
+			t.past.add(batch, r.Partition, alert)
+		} else {
+			batch.Alerts = append(batch.Alerts, alert)
+		}
 	}
 	return nil
 }

@@ -42,7 +42,10 @@ func (c *cluster) tailWith(options TailOptions) (*Tail, <-chan view.Batch, *atom
 	undecodable := new(atomic.Int64)
 	options.Dial, options.Topics, options.Logger = c.Dial, c.Topics, slog.New(slog.NewTextHandler(c.T.Output(), nil))
 	options.Sink = func(b view.Batch) {
-		batches <- view.Batch{States: slices.Clone(b.States), Forgotten: slices.Clone(b.Forgotten), Summaries: slices.Clone(b.Summaries), Alerts: slices.Clone(b.Alerts)}
+		batches <- view.Batch{
+			States: slices.Clone(b.States), Forgotten: slices.Clone(b.Forgotten), Summaries: slices.Clone(b.Summaries),
+			Past: slices.Clone(b.Past), Alerts: slices.Clone(b.Alerts),
+		}
 	}
 	options.Undecodable = func(string) { undecodable.Add(1) }
 	tail := NewTail(options)
@@ -76,6 +79,7 @@ func drain(batches <-chan view.Batch) view.Batch {
 			all.States = append(all.States, b.States...)
 			all.Forgotten = append(all.Forgotten, b.Forgotten...)
 			all.Summaries = append(all.Summaries, b.Summaries...)
+			all.Past = append(all.Past, b.Past...)
 			all.Alerts = append(all.Alerts, b.Alerts...)
 		default:
 			return all
