@@ -130,14 +130,14 @@ func TestAnOutageOfDaysAlarmsNobodyAtTheCentre(t *testing.T) {
 	centre := newServer(t, t.TempDir(), killConfig, "-no-simulator")
 	network := startProxy(t, "127.0.0.1:0", centre.addr)
 	network.set(networkFaults{away: true})
-	g := gateway(t, "http://"+network.addr(), ", max_rate: 500")
+	g := gateway(t, "http://"+network.addr(), ", max_rate: 250")
 	g.start()
 	centre.start()
 	var all []sample
 	day := time.Now().Add(-48 * time.Hour)
 	poster := &posters{t: t, base: g.base()}
 	random := rand.New(rand.NewPCG(5, 5))
-	for begin := time.Now().Add(-72 * time.Hour).Truncate(time.Second); begin.Before(time.Now().Add(-time.Hour)); begin = begin.Add(10 * time.Minute) {
+	for begin := time.Now().Add(-72 * time.Hour).Truncate(time.Second); begin.Before(time.Now().Add(-time.Hour)); begin = begin.Add(15 * time.Minute) {
 		batch := makeBatch(random, "old", begin)
 		poster.send(http.DefaultClient, batch)
 		all = append(all, batch...)
@@ -155,7 +155,7 @@ func TestAnOutageOfDaysAlarmsNobodyAtTheCentre(t *testing.T) {
 	network.set(networkFaults{})
 	for i, killed := range []*server{g, centre, g} {
 		least := int64(len(all)) * int64(3-i) / 4
-		waitFor(t, patience, "a part is forwarded", func() bool { s := forwarded(t, g).Forward; return s.Connected && s.Lag > 0 && s.Lag < least })
+		waitFor(t, patience, "a part is forwarded", func() bool { s := forwarded(t, g).Forward; return s.Connected && s.Lag < least })
 		killed.kill()
 		killed.start()
 	}

@@ -71,8 +71,12 @@ func TestBeginningsOfMessagesThatAreTooLongAreBounded(t *testing.T) {
 	l := limits()
 	l.MaxPacket = 100 << 10
 	r := start(t, Options{Limits: l})
-	for i := range 300 {
-		c, _ := r.connect(4, hello{id: fmt.Sprint(i), clean: true})
+	clients := make([]*client, 300)
+	for i := range clients {
+		clients[i], _ = r.connect(4, hello{id: fmt.Sprint(i), clean: true})
+	}
+	// The first must not have waited too long for the rest of its message when the last sends.
+	for _, c := range clients {
 		c.send(c.publishPacket("a", strings.Repeat("x", 1<<20), 1, 1, 0)[:70<<10])
 	}
 	r.until("claims", func() bool {
