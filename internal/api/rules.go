@@ -401,6 +401,9 @@ type createRuleInput struct {
 
 func (s *server) createRule(ctx context.Context, in *createRuleInput) (*ruleAnswer, error) {
 	rule, err := in.Body.rule(in.Body.Name)
+	if err == nil {
+		err = alert.CheckClears(&rule, s.o.Catalog)
+	}
 	if err != nil {
 		return nil, ruleProblem(err)
 	}
@@ -436,6 +439,9 @@ type putRuleInput struct {
 
 func (s *server) putRule(ctx context.Context, in *putRuleInput) (*ruleAnswer, error) {
 	rule, err := in.Body.rule(in.Name)
+	if err == nil {
+		err = alert.CheckClears(&rule, s.o.Catalog)
+	}
 	if err != nil {
 		return nil, ruleProblem(err)
 	}

@@ -104,6 +104,7 @@ func TestRulesAreDecided(t *testing.T) {
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `过热 {value}`, `过热 {divice}`, 1), nil, 422, `"message":"column 4: unknown placeholder {divice}; there are {device}, {type}, `},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `过热 {value}`, `{median}`, 1), nil, 422, `"message":"column 1: unknown placeholder {median}; there are {device}, {type}, `},
 		{"PUT", "/api/v1/rules/x", `{"device_type":"temperature_sensor","severity":"info","condition":{"kind":"threshold","threshold":30},"text_en":"t={threshold} l={limit}"}`, nil, 422, `"message":"column 17: unknown placeholder {limit}; there are {device}, {type}, `},
+		{"PUT", "/api/v1/rules/x", `{"device_type":"temperature_sensor","severity":"info","condition":{"kind":"threshold","threshold":30,"hysteresis":1e300}}`, nil, 422, `"message":"an alert could never clear: temperature_sensor begins at -273.15, and 1e+300 less than 30 would be -1e+300","location":"body.condition.hysteresis"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `hot {value}`, `hot {Value}`, 1), nil, 422, `"location":"body.text_en"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `过热 {value}`, `过热 {value`, 1), nil, 422, `"message":"column 4: { without a } behind it","location":"body.text"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `hot {value}`, `hot {{value} {`, 1), nil, 422, `"message":"column 14: { without a } behind it","location":"body.text_en"`},

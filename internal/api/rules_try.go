@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 	"iotmon/internal/trial"
 )
@@ -180,6 +181,9 @@ func (s *server) trialOf(body *TrialBody) (*trial.Trial, error) {
 		entry := iot.RuleEntry{Version: 1, Rule: rule}
 		err = entry.Normalize()
 		t.Rule = entry.Rule
+	}
+	if err == nil {
+		err = alert.CheckClears(&t.Rule, s.o.Catalog)
 	}
 	if err == nil {
 		err = s.ruleChange((&Why{}).by("try")).Check([]iot.Rule{t.Rule})

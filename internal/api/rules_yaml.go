@@ -233,7 +233,7 @@ func (r *ruleInFile) decode(catalog *iot.Catalog) (wrong []error) {
 	if err == nil {
 		checks[0] = entry.Normalize()
 		if catalog != nil {
-			checks = append(checks, alert.CheckRule(&entry.Rule, catalog))
+			checks = append(checks, alert.CheckRule(&entry.Rule, catalog), alert.CheckClears(&entry.Rule, catalog))
 		}
 	} else {
 		entry.Rule.Name = body.Name
