@@ -42,11 +42,20 @@ func (s *server) registerManyActions(api huma.API) {
 type AlertFilter struct {
 	State    string         `json:"state,omitempty" enum:"open,returned" doc:"Only alerts that are open, or only those that have cleared and that nobody has acknowledged; both if absent."`
 	Severity iot.Severity   `json:"severity,omitempty" enum:"info,warning,critical"`
-	Type     iot.DeviceType `json:"type,omitempty" maxLength:"128" doc:"Only this device type."`
-	Device   iot.DeviceID   `json:"device,omitempty" maxLength:"128"`
-	Rule     string         `json:"rule,omitempty" maxLength:"128" doc:"Only this rule: the alert_type."`
-	Area     iot.Area       `json:"area,omitempty" maxLength:"1024" doc:"Only devices of this area and those below it."`
-	Text     string         `json:"q,omitempty" maxLength:"128" doc:"Only with this part in the device's id, the rule or the message."`
+	Type     iot.DeviceType `json:"type,omitempty" minLength:"1" maxLength:"128" doc:"Only this device type."`
+	Device   iot.DeviceID   `json:"device,omitempty" minLength:"1" maxLength:"128" doc:"Only this device."`
+	Rule     string         `json:"rule,omitempty" minLength:"1" maxLength:"128" doc:"Only this rule: the alert_type."`
+	Area     iot.Area       `json:"area,omitempty" minLength:"1" maxLength:"1024" doc:"Only devices of this area and those below it."`
+	Text     string         `json:"q,omitempty" minLength:"1" maxLength:"128" doc:"Only with this part in the device's id, the rule or the message."`
+}
+
+// Resolve refuses an area without a level, which would be that of every device.
+func (f *AlertFilter) Resolve(_ huma.Context, prefix *huma.PathBuffer) []error {
+	if f.Area != "" && selectsNothing("area", string(f.Area)) {
+		return []error{&huma.ErrorDetail{Message: emptyMessage, Location: prefix.With("area")}}
+	}
+	f.Area = f.Area.Canonical()
+	return nil
 }
 
 // ManyAction is what is done about many alerts. It is exported for the library.

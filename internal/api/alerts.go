@@ -68,7 +68,7 @@ func (s *server) listAlerts(ctx context.Context, in *alertsInput) (*answer[list[
 	}
 	alerts, err := s.o.History.Alerts(ctx, AlertsQuery{
 		Device: in.Device, Type: in.Type, Rule: in.Rule, Severity: in.Severity, Open: in.open(),
-		Returned: in.State == "returned", Area: in.Area, Text: in.Text,
+		Returned: in.State == "returned", Area: in.Area.Canonical(), Text: in.Text,
 		From: row.From, To: row.To, BeforeOnset: row.Onset, AfterID: row.ID, Limit: in.Limit + 1,
 	})
 	if err := s.historyProblem(ctx, err); err != nil {

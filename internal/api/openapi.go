@@ -27,7 +27,8 @@ func configuration(version string) huma.Config {
 				Version: version,
 				Description: "Readings in; devices, windows and alerts out. Every time is RFC 3339 in UTC, every error an RFC 9457 " +
 					"problem. Listings answer {\"items\": [...], \"next\": \"cursor\"}: pass next as cursor for the following page, until " +
-					"there is none. Unknown query parameters, and unknown keys of JSON bodies other than readings, are refused.",
+					"there is none. Unknown query parameters, empty ones other than cursor, those that are given twice but have one value, and unknown keys of JSON bodies other than " +
+					"readings, are refused.",
 			},
 			Tags: []*huma.Tag{
 				{Name: "Ingest", Description: "Send readings."},
