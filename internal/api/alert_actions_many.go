@@ -49,12 +49,16 @@ type AlertFilter struct {
 	Text     string         `json:"q,omitempty" minLength:"1" maxLength:"128" doc:"Only with this part in the device's id, the rule or the message."`
 }
 
-// Resolve refuses an area without a level, which would be that of every device.
+// Resolve puts the names into canonical form. It refuses an area without a level, which would be that of every device.
 func (f *AlertFilter) Resolve(_ huma.Context, prefix *huma.PathBuffer) []error {
 	if f.Area != "" && selectsNothing("area", string(f.Area)) {
 		return []error{&huma.ErrorDetail{Message: emptyMessage, Location: prefix.With("area")}}
 	}
 	f.Area = f.Area.Canonical()
+	canonicalName(&f.Type)
+	canonicalName(&f.Device)
+	canonicalName(&f.Rule)
+	canonicalName(&f.Text)
 	return nil
 }
 

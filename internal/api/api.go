@@ -111,7 +111,7 @@ func New(o Options) (http.Handler, error) {
 		readingLetters: make(chan struct{}, deadLettersAtOnce), trying: make(chan struct{}, trialsAtOnce),
 	}
 	api := humago.New(s.mux, configuration(o.Version))
-	api.UseMiddleware(refuseEmptyParameters(api))
+	api.UseMiddleware(canonicalParameters, refuseEmptyParameters(api))
 	s.document = api.OpenAPI()
 	s.registerDevices(api)
 	s.registerForget(api)

@@ -53,6 +53,8 @@ func (s *server) tryRoutes(ctx context.Context, in *tryRoutesInput) (*answer[tri
 		return nil, err
 	}
 	b := &in.Body
+	canonicalName(&b.Type)
+	canonicalName(&b.Rule)
 	decided := p.decided
 	for i := range b.Calendars {
 		spec := b.Calendars[i]
