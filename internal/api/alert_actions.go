@@ -28,6 +28,10 @@ type Commands interface {
 type Handled interface {
 	// Shelved returns what of a device is shelved.
 	Shelved(device iot.Identity) iot.ShelvedInForce
+	// EachShelved calls visit for each device of which something is shelved, in no order, until visit returns false. visit must not block or call Handled.
+	EachShelved(visit func(iot.Identity, *iot.ShelvedInForce) bool)
+	// Current reports whether all that is shelved has been read.
+	Current() bool
 	// WaitShelved waits until that is known as it is after a command; false if ctx ends before.
 	WaitShelved(ctx context.Context, device iot.Identity, command iot.Position) bool
 	// Returned returns an alert that has cleared without being acknowledged.
@@ -90,7 +94,8 @@ type alertHandled struct {
 	Status int
 	Body   struct {
 		WhatWasDone
-		Alert *wire.Alert `json:"alert" doc:"The alert after that."`
+		Alert     *wire.Alert `json:"alert" doc:"The alert after that. One that is over is as it was when it ended: what holds now is in shelvings."`
+		Shelvings []shelving  `json:"shelvings,omitempty" doc:"After shelve, unshelve, out_of_service and in_service: by what alerts of the rule on the device are suppressed now; absent if nothing is shelved or out of service."`
 	}
 }
 
@@ -128,45 +133,64 @@ func (s *server) handleAlert(ctx context.Context, in *alertActionInput) (*alertH
 	}
 	out := &alertHandled{Status: http.StatusOK}
 	id := origin.id()
-	if o, known := s.outcome(id, origin.key, origin); known {
-		return s.answerOne(ctx, out, &before, &o)
-	}
-	done, err := s.claimKey(origin)
+	o, known, err := s.carryOut(ctx, &before, in, origin, id)
 	if err != nil {
 		return nil, err
+	}
+	if known {
+		out, err = s.answerOne(ctx, out, &before, &o)
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		out.Status = http.StatusAccepted
+		after := s.after(&before)
+		shown := wire.FromAlert(&after)
+		out.Body.Alert = &shown
+	}
+	switch iot.Action(in.Action) {
+	case iot.Shelve, iot.Unshelve, iot.TakeOutOfService, iot.ReturnToService:
+		out.Body.Shelvings = s.suppressing(&before)
+	}
+	return out, nil
+}
+
+// carryOut appends a command and waits until it is known what came of it, or for inForceTimeout. What has been done before is not done again. The
+// error is a problem.
+func (s *server) carryOut(ctx context.Context, about *iot.Alert, in *alertActionInput, of *origin, id string) (o iot.Outcome, known bool, err error) {
+	if o, known := s.outcome(id, of.key, of); known {
+		return o, true, nil
+	}
+	done, err := s.claimKey(of)
+	if err != nil {
+		return o, false, err
 	}
 	defer done()
 	if err := checkReason(iot.Action(in.Action), in.Body.Comment); err != nil {
-		return nil, err
+		return o, false, err
 	}
-	command, err := s.command(&before, in, origin, id)
+	command, err := s.command(about, in, of, id)
 	if err != nil {
-		return nil, err
+		return o, false, err
 	}
 	release, err := s.admitDecision()
 	if err != nil {
-		return nil, err
+		return o, false, err
 	}
 	defer release()
-	at, err := s.o.Commands.Command(ctx, []iot.Identity{before.Identity()}, []iot.Command{command})
-	origin.appended = !errors.Is(err, control.ErrOlder)
+	at, err := s.o.Commands.Command(ctx, []iot.Identity{about.Identity()}, []iot.Command{command})
+	of.appended = !errors.Is(err, control.ErrOlder)
 	switch {
-	case !origin.appended:
-		return nil, errOlderConsumers
+	case !of.appended:
+		return o, false, errOlderConsumers
 	case err != nil:
 		s.o.Logger.WarnContext(ctx, "a command about an alert was not appended", "alert", in.ID, "action", in.Action, "error", err)
-		return nil, retryLater(huma.Error503ServiceUnavailable("the log does not answer: try again"), "1")
+		return o, false, retryLater(huma.Error503ServiceUnavailable("the log does not answer: try again"), "1")
 	}
 	waiting, cancel := context.WithTimeout(ctx, inForceTimeout)
 	defer cancel()
-	if o, known := s.awaitOutcome(waiting, s.o.Commands.Remembers(ctx), before.Identity(), &command, at[0]); known {
-		return s.answerOne(waiting, out, &before, &o)
-	}
-	out.Status = http.StatusAccepted
-	after := s.after(&before)
-	shown := wire.FromAlert(&after)
-	out.Body.Alert = &shown
-	return out, nil
+	o, known = s.awaitOutcome(waiting, s.o.Commands.Remembers(ctx), about.Identity(), &command, at[0])
+	return o, known, nil
 }
 
 // awaitOutcome waits until it is known what came of a command that was appended at a position, and the live view shows it; false if ctx ends before, or

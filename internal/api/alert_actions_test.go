@@ -35,6 +35,8 @@ type handlingPlant struct {
 	// older means that consumers of an older version may still run, silent that the processor does not run, and apart that the requests with a key are not known
 	// of each other: their devices are in different partitions, and what was done with the one is not read yet.
 	older, silent, apart bool
+	// reading means that what is shelved has not been read yet.
+	reading bool
 }
 
 func (p *handlingPlant) Remembers(context.Context) bool        { return !p.older }
@@ -52,6 +54,13 @@ func (p *handlingPlant) WaitOutcome(ctx context.Context, id string) bool {
 
 func (p *handlingPlant) Shelved(d iot.Identity) iot.ShelvedInForce { return p.inForce.Shelved(d) }
 func (p *handlingPlant) Returned(id string) (iot.Alert, bool)      { return p.inForce.Returned(id) }
+
+func (p *handlingPlant) EachShelved(visit func(iot.Identity, *iot.ShelvedInForce) bool) {
+	p.inForce.EachShelved(visit)
+}
+
+// Current reports that everything has been read, unless a test says otherwise.
+func (p *handlingPlant) Current() bool { return !p.reading }
 
 func (p *handlingPlant) WaitShelved(ctx context.Context, d iot.Identity, command iot.Position) bool {
 	return p.inForce.WaitShelved(ctx, d, command)

@@ -125,6 +125,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerRulesFile(api)
 	s.registerAlertActions(api)
 	s.registerManyActions(api)
+	s.registerShelvings(api)
 	s.registerKPIs(api)
 	s.registerNotifications(api)
 	s.registerAreas(api)

@@ -63,6 +63,7 @@ type deviceDetail struct {
 	ListedDevice
 	Alerts      []wire.Alert `json:"alerts" nullable:"false" doc:"The raised event of every open alert, most urgent first."`
 	AlertStates []alertState `json:"alert_states" nullable:"false" doc:"Every rule that is violated or whose alert is still open."`
+	Shelvings   []shelving   `json:"shelvings,omitempty" doc:"What of the device is shelved or out of service, at most 100, also without an open alert; absent if nothing is, or if that is not known yet after a start."`
 	AlertRules  []deviceRule `json:"alert_rules,omitempty" doc:"The rules in force that watch the device, in the order of their names, at most 100: absent if there are none, if it has never sent, or if the rules are not known yet after a start."`
 }
 
@@ -134,6 +135,7 @@ func (s *server) getDevice(ctx context.Context, in *deviceInput) (*deviceAnswer,
 		return nil, s.noSuchDevice(in.ID)
 	}
 	detail.ListedDevice = toListed(&d)
+	detail.Shelvings = s.shelvingsOf(id)
 	out := &deviceAnswer{Body: detail}
 	if s.o.Registry != nil {
 		// The tag is that of the last decision, so that a change is based on it. What is in force is shown.

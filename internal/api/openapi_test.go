@@ -75,8 +75,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 65 {
-		t.Errorf("got %d operations, want all 65: %v", len(seen), seen)
+	if len(seen) != 67 {
+		t.Errorf("got %d operations, want all 67: %v", len(seen), seen)
 	}
 }
 

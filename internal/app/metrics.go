@@ -6,6 +6,8 @@ import (
 
 	"iotmon/internal/archive"
 	"iotmon/internal/bench"
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
 	"iotmon/internal/kafka/processor"
 	"iotmon/internal/observe"
 	"iotmon/internal/process"
@@ -152,5 +154,22 @@ func plant(present *view.View) func() observe.Plant {
 		return observe.Plant{
 			Online: int(counts.Online), Offline: int(counts.Offline), OpenAlerts: open, Unacknowledged: unacknowledged, Stale: stale,
 		}
+	}
+}
+
+// shelvings returns a function that counts what is shelved and out of service, for a scrape of the metrics.
+func shelvings(inForce *control.InForce) func() observe.Shelvings {
+	return func() (count observe.Shelvings) {
+		inForce.EachShelved(func(_ iot.Identity, s *iot.ShelvedInForce) bool {
+			for i := range s.Shelvings {
+				if s.Shelvings[i].OutOfService {
+					count.OutOfService++
+				} else {
+					count.Shelved++
+				}
+			}
+			return true
+		})
+		return count
 	}
 }

@@ -123,11 +123,12 @@ func (s *Service) state(device iot.Identity) (iot.DeviceState, bool) {
 // eachState calls visit with the present state of each device, until visit returns false.
 func (s *Service) eachState(visit func(*iot.DeviceState) bool) { s.view.Scan("", false, visit) }
 
-// useRegistry adds the registry to the API, if there is one.
+// useRegistry adds the registry to the API, and what is shelved to the metrics, if there is one. Call it at most once.
 func (s *Service) useRegistry(o *api.Options) {
 	if s.registry != nil {
 		o.Registry, o.Entries, o.Rules, o.SourceMaps, o.NotificationPlans = s.registry, s.registry.inForce, s.registry, s.registry, s.registry
 		o.Commands, o.Handled = s.registry.log, s.registry.inForce
+		s.metrics.WatchShelvings(shelvings(s.registry.inForce))
 	}
 }
 

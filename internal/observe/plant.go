@@ -26,6 +26,21 @@ func (m *Metrics) WatchPlant(read func() Plant) {
 	watch("iot_alerts_stale", "Alerts that have been open for more than 24 hours.", func(p Plant) int { return p.Stale })
 }
 
+// Shelvings are how many rules of devices, and whole devices, are shelved and out of service.
+type Shelvings struct{ Shelved, OutOfService int }
+
+// WatchShelvings publishes what read returns at each scrape. Call it at most once.
+func (m *Metrics) WatchShelvings(read func() Shelvings) {
+	watch := func(kind string, field func(Shelvings) int) {
+		promauto.With(m.registry).NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "iot_shelvings", Help: "Rules of devices, and whole devices, of which nobody is notified by somebody's decision, also without an alert, by kind.",
+			ConstLabels: prometheus.Labels{"kind": kind},
+		}, func() float64 { return float64(field(read())) })
+	}
+	watch("shelved", func(s Shelvings) int { return s.Shelved })
+	watch("out_of_service", func(s Shelvings) int { return s.OutOfService })
+}
+
 // WatchUndivided publishes how many windows of the live view have lost their division by area. Call it at most once.
 func (m *Metrics) WatchUndivided(undivided func() int64) {
 	promauto.With(m.registry).NewCounterFunc(prometheus.CounterOpts{
