@@ -160,7 +160,8 @@ type bench struct {
 
 func newBench(t testing.TB, dial kafka.Dial) *bench {
 	t.Helper()
-	client, err := kgo.NewClient(dial.Options(kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	// A busy broker does not know a topic for some time after it was made.
+	client, err := kgo.NewClient(dial.Options(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +193,9 @@ func (b *bench) produce(from, to int) {
 	for value := from; value < to; value++ {
 		records = append(records, b.record(value))
 	}
-	if err := b.client.ProduceSync(b.t.Context(), records...).FirstErr(); err != nil {
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+	defer cancel()
+	if err := b.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		b.t.Fatal(err)
 	}
 }
