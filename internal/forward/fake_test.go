@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,6 +244,18 @@ func newStage(partitions int32) *stage {
 		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second, MaxText: 128},
 	}
 	return s
+}
+
+// mayFail lets the centre fail for a reason as long as the flag that it returns is set.
+func (s *stage) mayFail(reason string) *atomic.Bool {
+	fails := new(atomic.Bool)
+	s.centre.answer = func(context.Context, int, []iot.Reading) ([]forward.Rejection, error) {
+		if fails.Load() {
+			return nil, errors.New(reason)
+		}
+		return nil, nil
+	}
+	return fails
 }
 
 // start runs a new Forwarder, as after a start of the program.

@@ -249,13 +249,7 @@ func TestWhatHasWaitedIsHistorical(t *testing.T) {
 func TestWhatTheLogHasDeletedIsCountedExactly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(2)
-		var down atomic.Bool
-		s.centre.answer = func(context.Context, int, []iot.Reading) ([]forward.Rejection, error) {
-			if down.Load() {
-				return nil, errors.New("down")
-			}
-			return nil, nil
-		}
+		down := s.mayFail("down")
 		s.log.add(0, "a", time.Now(), upTo(10)...)
 		s.start(t)
 		pass(5 * time.Second)

@@ -104,14 +104,8 @@ func TestAfterAnOutageOfDaysTheSumsAtTheCentreAreExact(t *testing.T) {
 func TestWhatTheLogDeletesDuringAnOutageIsSaidAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(1)
-		var away atomic.Bool
+		away := s.mayFail("no route to host")
 		away.Store(true)
-		s.centre.answer = func(context.Context, int, []iot.Reading) ([]forward.Rejection, error) {
-			if away.Load() {
-				return nil, errors.New("no route to host")
-			}
-			return nil, nil
-		}
 		s.log.add(0, "a", time.Now(), upTo(20_000)...)
 		s.start(t)
 		pass(5 * time.Minute)
